@@ -1,0 +1,1 @@
+"""The engine: tables, options, matrices, bounds. Knows no policy and no HTTP. Read `run.py` first."""

@@ -1,0 +1,1 @@
+"""The ways in: command line and, later, HTTP. Thin: parse, call, render."""

@@ -1,0 +1,1 @@
+"""Instances: seeded generator, importer of the published NHS figures, hand-worked cases."""

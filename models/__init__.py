@@ -1,0 +1,10 @@
+"""The mathematics: one file a rule or goal, policies as short lists."""
+
+from __future__ import annotations
+
+from allocator.policy import Catalogue
+from models.daily import DAILY
+from models.goals import GOALS
+from models.rules import RULES
+
+CATALOGUE = Catalogue(rules=RULES, goals=GOALS, policies={policy.name: policy for policy in (DAILY,)})

@@ -1,0 +1,1 @@
+"""Files to Instance: readers, row-level checks, quarantine."""

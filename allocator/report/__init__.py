@@ -1,0 +1,1 @@
+"""A run as files and one page for people."""

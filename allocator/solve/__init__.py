@@ -1,0 +1,1 @@
+"""Goal by goal, strictly in order: construct, improve, solve exactly, prove."""

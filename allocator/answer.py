@@ -1,0 +1,176 @@
+"""What a run hands back: limits, termination, goal results, audit, reasons. All frozen, nothing of a solver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+import numpy as np
+
+from allocator.allocation import Allocation
+from allocator.instance import Ints
+from allocator.options import Facts
+from allocator.policy import Policy
+from allocator.rule import Conflict, Violation
+
+Backend = Literal["auto", "highs", "cpsat", "cbc"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a run may cost. `seconds` bounds options to audited plan; `work` does it without a clock.
+
+    One unit of work is one branch-and-bound node or 1,000 simplex iterations, and buys the same on every
+    machine: with `work` set and `seconds` not reached, equal inputs give byte-identical outputs.
+    """
+
+    seconds: float = 120.0
+    work: int | None = None
+    seed: int = 0
+    threads: int = 1
+    backend: Backend = "auto"
+    strict: bool = False
+
+
+class Ending(StrEnum):
+    """Why the work on a goal, or a run, ended. There is no default."""
+
+    OPTIMAL = "optimal"
+    TIME_LIMIT = "time_limit"
+    WORK_LIMIT = "work_limit"
+    CANCELLED = "cancelled"
+    INFEASIBLE = "infeasible"
+    SOLVER_FAILED = "solver_failed"
+
+
+@dataclass(frozen=True)
+class GoalResult:
+    """One goal of one run. Bounds are None where nothing was proven.
+
+    value            the plan's, scored once more from the tables
+    base             the part that no plan changes (constants and bookings)
+    solver_bound     what the backend claims that no plan can beat, earlier goals held
+    certified_bound  what the prices in the certificate prove, earlier goals held
+    """
+
+    label: str
+    name: str
+    sense: Literal["min", "max"]
+    unit: str
+    tolerance: float
+    value: int
+    base: int
+    solver_bound: int | None
+    certified_bound: int | None
+    ending: Ending
+    seconds: float
+
+    def gap(self, bound: int | None) -> float | None:
+        """Distance to a bound as a share of the value, bookings and constants left out; None if unproven."""
+        if bound is None:
+            return None
+        distance = abs(bound - self.value)
+        return 0.0 if distance == 0 else distance / max(1, abs(self.value - self.base))
+
+
+@dataclass(frozen=True)
+class TracePoint:
+    """How far a goal was at some moment of the run."""
+
+    seconds: float
+    goal: str
+    value: int | None
+    bound: int | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is told to people while a run goes on."""
+
+    stage: str
+    seconds: float
+    goal: str = ""
+    value: int | None = None
+    bound: int | None = None
+
+
+Reporter = Callable[[Progress], None]
+
+
+def silent(progress: Progress) -> None:
+    """Tells nobody."""
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """Row prices behind every certified bound: prices[k] / scale are the prices of goal k.
+
+    prices  (n_goals, n_rows + n_goals) int64: rows of the formulation, then the rows that hold goals
+    held    (n_goals,) the value at which each goal was held for the goals after it
+    proven  (n_goals,) is there a certificate for the goal
+    """
+
+    scale: int
+    prices: Ints
+    held: Ints
+    proven: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What the solve returns: chosen options and what is proven about them."""
+
+    chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    goals: tuple[GoalResult, ...]
+    ending: Ending
+    certificate: Certificate
+    trace: tuple[TracePoint, ...]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the independent audit found, from the tables and the placements alone."""
+
+    violations: tuple[Violation, ...]
+    scores: Mapping[str, int]
+    checked: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """No rule is broken and every goal value is as reported."""
+        return not self.violations
+
+
+@dataclass(frozen=True)
+class Unplaced:
+    """An entry without a place: a reason from a closed list, and the sentence with numbers."""
+
+    entry_id: str
+    reason_code: str
+    reason: str
+    nearest_change: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One solve with its inputs, policy, answer, audit and certificate."""
+
+    facts: Facts
+    policy: Policy
+    limits: Limits
+    allocation: Allocation
+    goals: tuple[GoalResult, ...]
+    baseline: Allocation
+    baseline_scores: Mapping[str, int]
+    audit: Audit
+    unplaced: tuple[Unplaced, ...]
+    conflicts: tuple[Conflict, ...]
+    ending: Ending
+    certificate: Certificate
+    trace: tuple[TracePoint, ...]
+    entries_with_option: frozenset[str]
+    n_options: int
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Seconds by stage: options, formulate, solve, audit, explain."""

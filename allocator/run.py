@@ -1,0 +1,56 @@
+"""The whole story: from an instance and a policy to an audited run. Read this first."""
+
+from __future__ import annotations
+
+from allocator.allocation import Allocation
+from allocator.answer import Limits, Reporter, Run, silent
+from allocator.audit import audit
+from allocator.baseline import baseline
+from allocator.explain import explain_unplaced
+from allocator.formulation import formulate
+from allocator.instance import Instance
+from allocator.options import Facts, build_options
+from allocator.policy import Policy
+from allocator.rule import closed_sessions, find_conflicts
+from allocator.solve.lexicographic import solve
+from allocator.stopwatch import Stopwatch
+
+
+def allocate(
+    instance: Instance, policy: Policy, limits: Limits | None = None, report: Reporter = silent
+) -> Run:
+    """Place the entries of `instance` under `policy`, within `limits`, and audit the plan."""
+    limits = limits or Limits()
+    watch = Stopwatch(limits.seconds, report)
+    facts = Facts(instance)
+    conflicts = find_conflicts(policy.limits, facts, strict=limits.strict)
+    with watch.stage("options"):
+        options = build_options(facts, policy.screens, closed_sessions(facts, conflicts))
+    with watch.stage("formulate"):
+        formulation = formulate(options, policy)
+    with watch.stage("solve"):
+        answer = solve(formulation, limits, watch)
+    with watch.stage("audit"):
+        allocation = Allocation.from_options(options, answer.chosen)
+        audited = audit(facts, policy, allocation, answer.goals, conflicts)
+    with watch.stage("explain"):
+        unplaced = explain_unplaced(formulation, policy, allocation, conflicts)
+        without_us = baseline(formulation)
+    return Run(
+        facts=facts,
+        policy=policy,
+        limits=limits,
+        allocation=allocation,
+        goals=answer.goals,
+        baseline=without_us,
+        baseline_scores={goal.label: goal.score(facts, without_us) for goal in policy.ordered_goals},
+        audit=audited,
+        unplaced=unplaced,
+        conflicts=conflicts,
+        ending=answer.ending,
+        certificate=answer.certificate,
+        trace=answer.trace,
+        entries_with_option=options.entries_with_option,
+        n_options=len(options),
+        seconds=watch.seconds,
+    )

@@ -1,0 +1,41 @@
+"""Seconds by stage, the deadline of a run, and who is told about progress."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from allocator.answer import Progress, Reporter, silent
+
+
+class Stopwatch:
+    """Starts when it is made; `limit` is the number of seconds that the run may take."""
+
+    def __init__(self, limit: float, report: Reporter = silent) -> None:
+        self._start = time.monotonic()
+        self._limit = limit
+        self._report = report
+        self.seconds: dict[str, float] = {}
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._start
+
+    @property
+    def left(self) -> float:
+        """Seconds to the limit, never below 0."""
+        return max(0.0, self._limit - self.elapsed)
+
+    def tell(self, stage: str, goal: str = "", value: int | None = None, bound: int | None = None) -> None:
+        """Tell people where the run is."""
+        self._report(Progress(stage, self.elapsed, goal, value, bound))
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time one stage of the run."""
+        before = self.elapsed
+        self.tell(name)
+        yield
+        self.seconds[name] = self.elapsed - before

@@ -1,0 +1,99 @@
+"""max_travel: nobody is sent further than they can or want to go.
+
+Keep (e, s) where travel[e, s] <= limit[e]; limit = the patient's own, else the policy's for the mode of
+travel; never above `hard_cap_minutes`. Equal is allowed, unknown travel does not fit.
+At the patient's home provider the rule holds as well: it is about the journey, not about the transfer.
+Source: the limits are defaults that a hub sets for itself; 71% of people say that they would travel more
+than 30 minutes for quicker care (see the README of the data sources).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from allocator.allocation import Allocation
+from allocator.instance import Bools
+from allocator.options import Facts, Options
+from allocator.rule import Screen, Violation, parameter
+
+
+class MaxTravel(Screen):
+    """The journey is not longer than the patient's own limit, else the policy's."""
+
+    name: ClassVar[str] = "max_travel"
+    sentence: ClassVar[str] = (
+        "Nobody travels longer than their own limit or, where they gave none, the policy's."
+    )
+    refusal: ClassVar[str] = "every suitable session is too far away"
+
+    car_minutes: int = parameter(60, "Longest journey by car.", "minutes", ge=0, le=1440)
+    public_transport_minutes: int = parameter(
+        75, "Longest journey by public transport.", "minutes", ge=0, le=1440
+    )
+    hard_cap_minutes: int | None = parameter(
+        None,
+        "Longest journey of all, even where a patient accepts more; empty = none.",
+        "minutes",
+        ge=0,
+        le=1440,
+    )
+
+    def keep(self, options: Options) -> Bools:
+        """(n_options,) known and not above the limit."""
+        by_mode = np.where(
+            options.of_entry("travel_mode") == "public_transport",
+            self.public_transport_minutes,
+            self.car_minutes,
+        )
+        own = options.of_entry("max_travel_minutes")
+        limit = np.where(np.isnan(own), by_mode, own)
+        if self.hard_cap_minutes is not None:
+            limit = np.minimum(limit, self.hard_cap_minutes)
+        near: Bools = options.travel_minutes <= limit  # NaN compares as False: unknown does not fit
+        return near
+
+    def limit_of(self, facts: Facts, entry_id: str) -> int:
+        """The limit of one entry in minutes, read from its row."""
+        patient = facts.instance.patient[entry_id]
+        limit = patient["max_travel_minutes"]
+        if np.isnan(limit):
+            by_public_transport = patient["travel_mode"] == "public_transport"
+            limit = self.public_transport_minutes if by_public_transport else self.car_minutes
+        return int(limit if self.hard_cap_minutes is None else min(limit, self.hard_cap_minutes))
+
+    def check(self, facts: Facts, allocation: Allocation) -> list[Violation]:
+        """New placements whose journey is unknown or above the limit."""
+        violations = []
+        for placement in allocation.placements:
+            if placement.is_fixed:
+                continue
+            site_code = facts.instance.session[placement.session_id]["site_code"]
+            minutes = facts.travel_minutes(placement.entry_id, site_code)
+            limit = self.limit_of(facts, placement.entry_id)
+            if minutes is None or minutes > limit:
+                journey = "unknown" if minutes is None else f"{minutes} minutes"
+                message = f"the journey is {journey}; the limit is {limit} minutes"
+                violations.append(Violation(self.name, message, (placement.entry_id,)))
+        return violations
+
+    def reason(self, facts: Facts, entry_id: str) -> str:
+        """The nearest session of the service and the limit."""
+        instance = facts.instance
+        patient = instance.patient[entry_id]
+        sessions = instance.sessions
+        same = sessions[
+            (sessions["care_kind"] == patient["care_kind"])
+            & (sessions["service_code"] == patient["service_code"])
+        ]
+        known = [
+            (minutes, instance.site[code]["name"])
+            for code in same["site_code"].unique()
+            if (minutes := facts.travel_minutes(entry_id, code)) is not None
+        ]
+        limit = self.limit_of(facts, entry_id)
+        if not known:
+            return f"The journey to every session of this service is unknown; the limit is {limit} minutes."
+        minutes, name = min(known)
+        return f"The nearest session of this service is {minutes} minutes away ({name}); the limit is {limit} minutes."

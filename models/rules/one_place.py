@@ -1,0 +1,37 @@
+"""one_place: an entry has one placement at most.
+
+sum over s of x[e, s] <= 1 for every entry e with an option.
+Source: an entry stands for one procedure or test, done once.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from allocator.allocation import Allocation
+from allocator.options import Facts
+from allocator.rule import Columns, Limit, Rows, Violation
+
+
+class OnePlace(Limit):
+    """At most one placement an entry."""
+
+    name: ClassVar[str] = "one_place"
+    sentence: ClassVar[str] = "Nobody is given two places for the same procedure or test."
+    blocked: ClassVar[str] = "the person already has a place"
+
+    def rows(self, columns: Columns) -> Rows:
+        """One row an entry that has an option."""
+        entries, row = np.unique(columns.options.entry, return_inverse=True)
+        entry_ids = columns.facts.instance.column("patients", "entry_id")[entries]
+        return Rows.of(columns.n, list(entry_ids), row, np.arange(len(row)), np.ones(len(row)), upper=1)
+
+    def check(self, facts: Facts, allocation: Allocation) -> list[Violation]:
+        """Entries with two placements, of which one at least is new."""
+        return [
+            Violation(self.name, f"{entry_id} has {len(places)} places; at most 1 is allowed", (entry_id,))
+            for entry_id, places in allocation.of_entry.items()
+            if len(places) > 1 and not all(place.is_fixed for place in places)
+        ]

@@ -1,0 +1,92 @@
+"""same_service: an entry goes to a session of its own kind and service.
+
+Keep (e, s) where care_kind and service_code of e and s are equal; for pooled codes also home(e) = host(s).
+Pooled codes (X02 to X06 and "other") gather many services under one name, so only the home provider
+knows what such a session can do. Source: NHS England RTT recording and reporting guidance (2024).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from allocator.allocation import Allocation
+from allocator.instance import Array, Bools
+from allocator.options import Facts, Options
+from allocator.rule import Join, Screen, Violation, parameter
+
+
+class SameService(Screen):
+    """Kind and service must be equal; pooled codes match only at home."""
+
+    name: ClassVar[str] = "same_service"
+    sentence: ClassVar[str] = "A person goes to a session for the same kind of care and the same service."
+    refusal: ClassVar[str] = "no spare session offers this service"
+
+    pooled_codes: tuple[str, ...] = parameter(
+        ("X02", "X03", "X04", "X05", "X06", "other"),
+        "Codes that pool several services: they match only at the home provider.",
+    )
+
+    def join(self, facts: Facts) -> Join:
+        """(kind, service, "" or the provider where the code is pooled)."""
+        column = facts.instance.column
+        return Join(
+            self._keys(
+                column("patients", "care_kind"),
+                column("patients", "service_code"),
+                column("patients", "home_provider"),
+            ),
+            self._keys(
+                column("sessions", "care_kind"),
+                column("sessions", "service_code"),
+                facts.instance.session_provider,
+            ),
+        )
+
+    def _keys(self, care_kinds: Array, service_codes: Array, providers: Array) -> list[tuple[str, str, str]]:
+        return [
+            (kind, service, provider if service in self.pooled_codes else "")
+            for kind, service, provider in zip(care_kinds, service_codes, providers, strict=True)
+        ]
+
+    def keep(self, options: Options) -> Bools:
+        """(n_options,) same kind, same service, and at home where the code is pooled."""
+        pooled = np.isin(
+            options.of_entry("service_code").astype("str"), np.array(self.pooled_codes, dtype="str")
+        )
+        same: Bools = (
+            (options.of_entry("care_kind") == options.of_session("care_kind"))
+            & (options.of_entry("service_code") == options.of_session("service_code"))
+            & (~pooled | options.at_home)
+        )
+        return same
+
+    def check(self, facts: Facts, allocation: Allocation) -> list[Violation]:
+        """New placements in a session of another kind or service, or pooled and away from home."""
+        instance = facts.instance
+        violations = []
+        for placement in allocation.placements:
+            if placement.is_fixed:
+                continue
+            patient, session = instance.patient[placement.entry_id], instance.session[placement.session_id]
+            wanted = (patient["care_kind"], patient["service_code"])
+            offered = (session["care_kind"], session["service_code"])
+            host = instance.site[session["site_code"]]["provider_code"]
+            if wanted != offered:
+                message = f"needs {wanted}, the session is for {offered}"
+            elif patient["service_code"] in self.pooled_codes and host != patient["home_provider"]:
+                message = f"{patient['service_code']} is a pooled code and the session is not at home"
+            else:
+                continue
+            violations.append(Violation(self.name, message, (placement.entry_id,)))
+        return violations
+
+    def reason(self, facts: Facts, entry_id: str) -> str:
+        """How many sessions of the service there are."""
+        patient = facts.instance.patient[entry_id]
+        service = f"{patient['care_kind']} service {patient['service_code']}"
+        if patient["service_code"] in self.pooled_codes:
+            return f"{service} is a pooled code and the home provider {patient['home_provider']} has no spare session for it."
+        return f"No spare session is for {service}."
