@@ -80,17 +80,13 @@ def formulate(options: Options, policy: Policy) -> Formulation:
     )
     rows = Rows.stacked([Rows.none(columns.n), *parts])
     lower, upper = column_box(columns)
-    return Formulation(
-        columns, forgiving(rows, lower), blocks, lower, upper, goal_vectors(goals, columns, lower)
-    )
+    return Formulation(columns, forgiving(rows, lower), blocks, lower, upper, goal_vectors(goals, columns, lower))
 
 
 def openings(options: Options) -> Ints:
     """Rows of sessions that are only worth opening for enough cases, or cost something to open."""
     instance = options.instance
-    closed = (instance.column("sessions", "min_cases") > 0) | (
-        instance.column("sessions", "opening_cost_gbp") > 0
-    )
+    closed = (instance.column("sessions", "min_cases") > 0) | (instance.column("sessions", "opening_cost_gbp") > 0)
     return read_only(np.intersect1d(np.flatnonzero(closed), options.session))
 
 

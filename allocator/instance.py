@@ -168,9 +168,7 @@ class Instance:
         A planned entry without a due date has not begun to wait: NaT.
         """
         planned = self.column("patients", "pathway") == "planned"
-        starts = np.where(
-            planned, self.column("patients", "due_date"), self.column("patients", "clock_start")
-        )
+        starts = np.where(planned, self.column("patients", "due_date"), self.column("patients", "clock_start"))
         return read_only(starts)
 
     @cached_property

@@ -193,6 +193,4 @@ def joined_pairs(facts: Facts, screens: Sequence[Screen], entries: Ints) -> Iter
         here = np.flatnonzero(chunk_of == chunk)
         entry = np.repeat(entries[here], counts[here])
         session = np.concatenate([found[row] for row in here])
-        yield Options(
-            facts, read_only(entry), read_only(session), read_only(np.zeros(len(entry), dtype=bool))
-        )
+        yield Options(facts, read_only(entry), read_only(session), read_only(np.zeros(len(entry), dtype=bool)))

@@ -109,12 +109,8 @@ def policy_toml(policy: Policy) -> str:
 def policy_schema(catalogue: Catalogue) -> dict[str, Any]:
     """JSON schema of every rule's and goal's parameters, with units and sentences."""
     return {
-        "rules": {
-            rule.name: {"sentence": rule.sentence, **rule.model_json_schema()} for rule in catalogue.rules
-        },
-        "goals": {
-            goal.name: {"sentence": goal.sentence, **goal.model_json_schema()} for goal in catalogue.goals
-        },
+        "rules": {rule.name: {"sentence": rule.sentence, **rule.model_json_schema()} for rule in catalogue.rules},
+        "goals": {goal.name: {"sentence": goal.sentence, **goal.model_json_schema()} for goal in catalogue.goals},
     }
 
 
@@ -160,9 +156,7 @@ def _apply(
         fields += [*(goal_types[name].model_fields if name in goal_types else ())]
         in_force = name in rules or any(goal_name == name for goal_name, _ in goals)
         why = "has no such parameter" if in_force or name in rule_types else "is not a goal of this policy"
-        raise UsageError(
-            f'{name}.{setting}: "{name}" {why}; it has {sorted(fields)}.{maybe(setting, fields)}'
-        )
+        raise UsageError(f'{name}.{setting}: "{name}" {why}; it has {sorted(fields)}.{maybe(setting, fields)}')
 
 
 def _value(text: str) -> Any:

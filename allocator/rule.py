@@ -93,9 +93,7 @@ class Columns:
     @cached_property
     def n(self) -> int:
         """Number of all columns."""
-        return (
-            len(self.options) + len(self.opening_session) + sum(len(group) for _, group in self.auxiliaries)
-        )
+        return len(self.options) + len(self.opening_session) + sum(len(group) for _, group in self.auxiliaries)
 
     @cached_property
     def opening_column(self) -> Ints:
@@ -150,9 +148,7 @@ class Rows:
         whole = np.asarray(np.broadcast_to(coefficient, np.shape(row)), dtype=np.int64)
         matrix = sparse.coo_array((whole, (row, column)), shape=(len(keys), n_columns)).tocsr()
         matrix.sum_duplicates()
-        bounds = [
-            np.broadcast_to(np.asarray(side, dtype=np.float64), (len(keys),)) for side in (lower, upper)
-        ]
+        bounds = [np.broadcast_to(np.asarray(side, dtype=np.float64), (len(keys),)) for side in (lower, upper)]
         return cls(matrix, bounds[0], bounds[1], tuple(keys))
 
     @classmethod
@@ -282,17 +278,13 @@ def find_conflicts(limits: Sequence[Limit], facts: Facts, *, strict: bool = Fals
     instance = facts.instance
     entry_ids = instance.column("patients", "entry_id")
     gone = [
-        Conflict(
-            entry_ids[place.entry], place.session_id, "its session is not in the list of sessions", "sessions"
-        )
+        Conflict(entry_ids[place.entry], place.session_id, "its session is not in the list of sessions", "sessions")
         for place in facts.standing.fixed
         if place.session < 0
     ]
     found = tuple(gone + [conflict for limit in limits for conflict in limit.conflicts(facts)])
     if strict and found:
-        lines = [
-            f"{item.entry_id} in {item.session_id}: {item.problem} ({item.conflicts_with})" for item in found
-        ]
+        lines = [f"{item.entry_id} in {item.session_id}: {item.problem} ({item.conflicts_with})" for item in found]
         raise ContradictionError("Bookings that do not fit:\n" + "\n".join(lines))
     return found
 

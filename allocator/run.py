@@ -16,9 +16,7 @@ from allocator.solve.lexicographic import solve
 from allocator.stopwatch import Stopwatch
 
 
-def allocate(
-    instance: Instance, policy: Policy, limits: Limits | None = None, report: Reporter = silent
-) -> Run:
+def allocate(instance: Instance, policy: Policy, limits: Limits | None = None, report: Reporter = silent) -> Run:
     """Place the entries of `instance` under `policy`, within `limits`, and audit the plan."""
     limits = limits or Limits()
     watch = Stopwatch(limits.seconds, report)

@@ -96,9 +96,7 @@ class TravelFinder:
         keys = zip(*(self.instance.column("travel", name) for name in names), strict=True)
         return dict(zip(keys, map(int, self.instance.column("travel", "minutes")), strict=True))
 
-    def find(
-        self, home: tuple[str, float | None, float | None, str], site_code: str
-    ) -> tuple[int, bool] | None:
+    def find(self, home: tuple[str, float | None, float | None, str], site_code: str) -> tuple[int, bool] | None:
         """The same for a home given as (area, latitude, longitude, mode)."""
         area, latitude, longitude, mode = home
         listed = self._listed.get((area, site_code, mode))

@@ -23,15 +23,11 @@ class MaxTravel(Screen):
     """The journey is not longer than the patient's own limit, else the policy's."""
 
     name: ClassVar[str] = "max_travel"
-    sentence: ClassVar[str] = (
-        "Nobody travels longer than their own limit or, where they gave none, the policy's."
-    )
+    sentence: ClassVar[str] = "Nobody travels longer than their own limit or, where they gave none, the policy's."
     refusal: ClassVar[str] = "every suitable session is too far away"
 
     car_minutes: int = parameter(60, "Longest journey by car.", "minutes", ge=0, le=1440)
-    public_transport_minutes: int = parameter(
-        75, "Longest journey by public transport.", "minutes", ge=0, le=1440
-    )
+    public_transport_minutes: int = parameter(75, "Longest journey by public transport.", "minutes", ge=0, le=1440)
     hard_cap_minutes: int | None = parameter(
         None,
         "Longest journey of all, even where a patient accepts more; empty = none.",
@@ -84,8 +80,7 @@ class MaxTravel(Screen):
         patient = instance.patient[entry_id]
         sessions = instance.sessions
         same = sessions[
-            (sessions["care_kind"] == patient["care_kind"])
-            & (sessions["service_code"] == patient["service_code"])
+            (sessions["care_kind"] == patient["care_kind"]) & (sessions["service_code"] == patient["service_code"])
         ]
         known = [
             (minutes, instance.site[code]["name"])

@@ -53,9 +53,7 @@ class SameService(Screen):
 
     def keep(self, options: Options) -> Bools:
         """(n_options,) same kind, same service, and at home where the code is pooled."""
-        pooled = np.isin(
-            options.of_entry("service_code").astype("str"), np.array(self.pooled_codes, dtype="str")
-        )
+        pooled = np.isin(options.of_entry("service_code").astype("str"), np.array(self.pooled_codes, dtype="str"))
         same: Bools = (
             (options.of_entry("care_kind") == options.of_session("care_kind"))
             & (options.of_entry("service_code") == options.of_session("service_code"))

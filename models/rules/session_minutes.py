@@ -27,15 +27,11 @@ class SessionMinutes(Limit):
     """Case minutes and turnarounds fit the utilised minutes of the session."""
 
     name: ClassVar[str] = "session_minutes"
-    sentence: ClassVar[str] = (
-        "The operations or tests in a session fit into its time, with turnaround between them."
-    )
+    sentence: ClassVar[str] = "The operations or tests in a session fit into its time, with turnaround between them."
     blocked: ClassVar[str] = "not enough minutes are left in the session"
 
     theatre_utilisation: float = parameter(0.85, "Share of theatre minutes to plan for.", "share", gt=0, le=1)
-    diagnostic_utilisation: float = parameter(
-        1.0, "Share of diagnostic minutes to plan for.", "share", gt=0, le=1
-    )
+    diagnostic_utilisation: float = parameter(1.0, "Share of diagnostic minutes to plan for.", "share", gt=0, le=1)
     safety_sds: float = parameter(
         0.0, "Standard deviations of time to add to every case.", "standard deviations", ge=0, le=5
     )
@@ -62,9 +58,7 @@ class SessionMinutes(Limit):
         share = {"theatre": self.theatre_utilisation, "diagnostic": self.diagnostic_utilisation}
         planned = [
             math.floor(Fraction(str(share[kind])) * int(minutes))
-            for kind, minutes in zip(
-                column("sessions", "care_kind"), column("sessions", "minutes"), strict=True
-            )
+            for kind, minutes in zip(column("sessions", "care_kind"), column("sessions", "minutes"), strict=True)
         ]
         room: Ints = np.array(planned, dtype=np.int64) + column("sessions", "turnaround_minutes")
         return room
@@ -140,8 +134,5 @@ class SessionMinutes(Limit):
 
     def usage(self, facts: Facts, allocation: Allocation) -> pd.DataFrame:
         """Minutes used and to be used of every session in use."""
-        rows = [
-            (session_id, used, room, "minutes")
-            for session_id, used, _, room in self._minutes(facts, allocation)
-        ]
+        rows = [(session_id, used, room, "minutes") for session_id, used, _, room in self._minutes(facts, allocation)]
         return pd.DataFrame(rows, columns=["what", "used", "limit", "unit"])
