@@ -264,6 +264,10 @@ class Goal(Rule):
         """The goals that this one stands for, in order (wait bands); itself where it is one."""
         return (self,)
 
+    def due(self, facts: Facts) -> Array | None:
+        """(n_entries,) datetime64[D], the day by which this goal wants each entry treated; NaT where it sets none."""
+        return None
+
     @abstractmethod
     def price(self, columns: Columns) -> Price:
         """The value of any plan as constant + values @ columns, auxiliaries at their best."""
