@@ -139,6 +139,15 @@ class Instance:
         return {key: row for row, key in enumerate(self.column("sites", "site_code"))}
 
     @cached_property
+    def sessions_of_service(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
+        """(care_kind, service_code) -> session_id of every session for it, in order."""
+        found: dict[tuple[str, str], list[str]] = {}
+        columns = (self.column("sessions", name) for name in ("care_kind", "service_code", "session_id"))
+        for kind, service, session_id in zip(*columns, strict=True):
+            found.setdefault((kind, service), []).append(session_id)
+        return {key: tuple(session_ids) for key, session_ids in found.items()}
+
+    @cached_property
     def session_site(self) -> Ints:
         """Row of sites of every session, shape (n_sessions,)."""
         rows = [self.site_row[code] for code in self.column("sessions", "site_code")]

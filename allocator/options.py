@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from allocator.instance import Array, Bools, Floats, Instance, Ints, read_only
 from allocator.standing import Standing, standing
@@ -102,7 +103,10 @@ class Options:
     @cached_property
     def at_home(self) -> Bools:
         """Is the host the home provider, shape (n_options,)."""
-        return read_only(np.asarray(self.provider == self.of_entry("home_provider"), dtype=bool))
+        instance = self.instance
+        homes = instance.column("patients", "home_provider")
+        codes, _ = pd.factorize(np.concatenate([homes, instance.session_provider]))
+        return read_only(np.asarray(codes[: len(homes)][self.entry] == codes[len(homes) :][self.session], dtype=bool))
 
     @cached_property
     def travel_minutes(self) -> Floats:
