@@ -1,0 +1,160 @@
+"""Loader: a plan under construction, and what may be added to it without breaking a row.
+
+Knows rows, not rules. A session's opening follows from its use: it is open as soon as somebody is placed
+there. Rows that an opening only needs once it is open (minimum cases) may be short while a list is being
+filled; `short_sessions` names those, and a finished plan has none. Rows with auxiliaries are left out:
+`complete` gives every auxiliary the smallest value that its rows allow.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from allocator.formulation import Formulation
+from allocator.instance import Array, Bools, Ints
+
+
+class Loader:
+    """Starts from the fixed placements; `chosen` (n_options,) is the plan so far."""
+
+    def __init__(self, formulation: Formulation) -> None:
+        columns = formulation.columns
+        self.formulation = formulation
+        self.n_options = len(columns.options)
+        n_openings = len(columns.opening_session)
+        end = self.n_options + n_openings
+        matrix = formulation.rows.matrix
+        has_auxiliary = np.diff(matrix[:, end:].tocsr().indptr) > 0
+        opening_part = matrix[:, self.n_options : end]
+        relieved = opening_part.minimum(0)
+        self._relief = np.asarray(relieved.sum(axis=1)).ravel()
+        waits_for_opening = (np.diff(relieved.tocsr().indptr) > 0) & np.isfinite(formulation.rows.lower)
+        self._strict_rows = ~has_auxiliary & ~waits_for_opening
+        self._upper = np.where(self._strict_rows, formulation.rows.upper, np.inf)
+        self._lower = np.where(self._strict_rows, formulation.rows.lower, -np.inf)
+        by_column = matrix.tocsc()
+        self._start, self._row, self._coefficient = by_column.indptr, by_column.indices, by_column.data
+        self._opening_cost = opening_part.maximum(0).tocsc()
+        self._opening_row = matrix[waits_for_opening & ~has_auxiliary].tocsr()
+        self._opening_need = formulation.rows.lower[waits_for_opening & ~has_auxiliary]
+        self.chosen: Bools = columns.options.fixed.copy()
+        self._cases = np.bincount(columns.options.session[self.chosen], minlength=self._n_sessions)
+        self.activity = self._activity()
+
+    @property
+    def _n_sessions(self) -> int:
+        return len(self.formulation.columns.opening_column)
+
+    def _activity(self) -> Array:
+        z = np.zeros(self.formulation.columns.n, dtype=np.int64)
+        z[: self.n_options] = self.chosen
+        costly = np.asarray(self._opening_cost @ self._opened()).ravel()
+        activity: Array = self.formulation.rows.matrix @ z + self._relief + costly
+        return activity.astype(np.float64)
+
+    def _opened(self) -> Ints:
+        return (self._cases[self.formulation.columns.opening_session] > 0).astype(np.int64)
+
+    def addable(self, first: int, stop: int) -> Bools:
+        """Of the options first..stop, which could be added now one at a time, shape (stop - first,)."""
+        spans = self._start[first : stop + 1]
+        inside = slice(spans[0], spans[-1])
+        rows, coefficients = self._row[inside], self._coefficient[inside]
+        after = self.activity[rows] + coefficients
+        breaks = ((coefficients > 0) & (after > self._upper[rows])) | ((coefficients < 0) & (after < self._lower[rows]))
+        broken = np.concatenate([[0], np.cumsum(breaks)])
+        free: Bools = (broken[spans[1:] - spans[0]] == broken[spans[:-1] - spans[0]]) & ~self.chosen[first:stop]
+        for position in np.flatnonzero(free):
+            free[position] = self._opening_fits(first + int(position))
+        return free
+
+    def can_add(self, option: int) -> bool:
+        """Would every row still be satisfiable with this option added."""
+        return bool(self.addable(option, option + 1)[0])
+
+    def _opening_fits(self, option: int) -> bool:
+        rows, coefficients = self._opening_charge(option)
+        return not len(rows) or bool((self.activity[rows] + coefficients <= self._upper[rows]).all())
+
+    def _opening_charge(self, option: int) -> tuple[Array, Array]:
+        """Rows and coefficients that opening this option's session would add; empty where it is open."""
+        columns = self.formulation.columns
+        session = columns.options.session[option]
+        opening = columns.opening_column[session]
+        if opening < 0 or self._cases[session] > 0:
+            return np.zeros(0, dtype=np.int64), np.zeros(0)
+        position = opening - self.n_options
+        span = slice(self._opening_cost.indptr[position], self._opening_cost.indptr[position + 1])
+        return self._opening_cost.indices[span], self._opening_cost.data[span]
+
+    def add(self, option: int) -> None:
+        """Place the option; the caller has asked `can_add`."""
+        rows, coefficients = self._opening_charge(option)
+        self.activity[rows] += coefficients
+        self._move(option, 1)
+
+    def remove(self, option: int) -> None:
+        """Take the option out again. Rows that other placements rest on are the caller's business."""
+        self._move(option, -1)
+        rows, coefficients = self._opening_charge(option)
+        self.activity[rows] -= coefficients
+
+    def _move(self, option: int, step: int) -> None:
+        span = slice(self._start[option], self._start[option + 1])
+        self.activity[self._row[span]] += step * self._coefficient[span]
+        self.chosen[option] = step > 0
+        self._cases[self.formulation.options.session[option]] += step
+
+    def short_sessions(self) -> frozenset[int]:
+        """Rows of sessions that are open and have too few cases to be."""
+        columns = self.formulation.columns
+        z = np.zeros(columns.n, dtype=np.int64)
+        z[: self.n_options] = self.chosen
+        z[self.n_options : self.n_options + len(columns.opening_session)] = self._opened()
+        short = self._opening_row @ z < self._opening_need
+        openings = self._opening_row[short][:, self.n_options : self.n_options + len(columns.opening_session)]
+        return frozenset(columns.opening_session[np.unique(openings.tocsr().indices)].tolist())
+
+
+def complete(formulation: Formulation, chosen: Bools) -> Ints:
+    """All columns (n_columns,) of a plan: openings from use, auxiliaries as small as their rows allow."""
+    columns = formulation.columns
+    n_options = len(columns.options)
+    z = np.zeros(columns.n, dtype=np.int64)
+    z[:n_options] = chosen
+    used = np.zeros(len(columns.opening_column), dtype=bool)
+    used[columns.options.session[chosen]] = True
+    first = n_options + len(columns.opening_session)
+    z[n_options:first] = used[columns.opening_session]
+    if first < columns.n:
+        matrix = formulation.rows.matrix
+        auxiliary = sparse.coo_array(matrix[:, first:])
+        missing = formulation.rows.lower - matrix @ z
+        row, column, coefficient = auxiliary.row, auxiliary.col, auxiliary.data
+        helps = (coefficient > 0) & (missing[row] > 0)
+        needed = np.ceil(missing[row[helps]] / coefficient[helps]).astype(np.int64)
+        np.maximum.at(z, first + column[helps], needed)
+    return z
+
+
+def feasible(formulation: Formulation, z: Ints) -> bool:
+    """Do all columns keep every row and every box, exactly."""
+    activity = formulation.rows.matrix @ z
+    rows = formulation.rows
+    return bool(
+        (activity >= rows.lower).all()
+        and (activity <= rows.upper).all()
+        and (z >= formulation.column_lower).all()
+        and (z <= formulation.column_upper).all()
+    )
+
+
+def goal_values(formulation: Formulation, z: Ints) -> tuple[int, ...]:
+    """The value of every goal, in order."""
+    return tuple(goal.value(z) for goal in formulation.goals)
+
+
+def merit(formulation: Formulation, z: Ints) -> tuple[int, ...]:
+    """Goal values turned so that larger is better: compare two plans with < and >."""
+    return tuple(goal.value(z) if goal.sense == "max" else -goal.value(z) for goal in formulation.goals)
