@@ -28,14 +28,25 @@ class Placement:
 
 @dataclass(frozen=True, eq=False)
 class Allocation:
-    """All placements of a run whose session is there, sorted by entry_id, then session_id."""
+    """All placements of a run whose session is there, sorted by entry_id, then session_id.
+
+    with_option              entry_id of everybody whom the run could have given a new place: the base of shares
+    with_independent_option  the same for a new place at an independent provider that is not their own
+    """
 
     placements: tuple[Placement, ...]
+    with_option: frozenset[str] = frozenset()
+    with_independent_option: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, placements: Iterable[Placement]) -> Allocation:
-        """The placements, sorted."""
-        return cls(tuple(sorted(placements)))
+    def of(
+        cls,
+        placements: Iterable[Placement],
+        with_option: frozenset[str] = frozenset(),
+        with_independent_option: frozenset[str] = frozenset(),
+    ) -> Allocation:
+        """The placements, sorted, and the bases of shares."""
+        return cls(tuple(sorted(placements)), with_option, with_independent_option)
 
     @classmethod
     def from_options(cls, options: Options, chosen: Bools) -> Allocation:
@@ -47,7 +58,13 @@ class Allocation:
             Placement(entry_ids[options.entry[row]], session_ids[options.session[row]])
             for row in np.flatnonzero(chosen & ~options.fixed)
         ]
-        return cls.of([*placed, *fixed_placements(options.facts)])
+        free = ~options.fixed
+        independent = free & instance.session_independent[options.session] & ~options.at_home
+        return cls.of(
+            [*placed, *fixed_placements(options.facts)],
+            frozenset(entry_ids[np.unique(options.entry[free])]),
+            frozenset(entry_ids[np.unique(options.entry[independent])]),
+        )
 
     @cached_property
     def of_entry(self) -> Mapping[str, tuple[Placement, ...]]:

@@ -1,0 +1,125 @@
+"""Floors on shares in whole numbers: what hard and elastic equity have in common.
+
+A group g with n_g of the N entries that count gets at least floor((1 - tolerance) x P x n_g / N) of the
+P new placements that count. With (1 - tolerance) n_g / N = a / b in lowest terms, and s the shortfall:
+    floor(a P / b) <= p_g + s   <=>   b p_g - a P + b s >= 1 - b,   all whole numbers.
+Fixed placements are left out of both sides; entries count that have a new option.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from allocator.errors import UsageError, maybe
+from allocator.instance import Array, Bools, Instance, Ints
+from allocator.options import Options
+from allocator.rule import Columns, Rows
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, eq=False)
+class Floor:
+    """One group's floor: at least floor(share x placements among `base`) placements among `members`.
+
+    share    (1 - tolerance) x entries of the group / entries of the base
+    size     entries of the group with an option: no shortfall is larger
+    members  (n_options,) new options of the group
+    base     (n_options,) new options of everybody the group is compared with
+    """
+
+    key: str
+    share: Fraction
+    size: int
+    members: Bools
+    base: Bools
+
+
+def group_label(value: Any) -> str:
+    """A group's name for people: "3" for 3.0, "unknown" for an empty cell."""
+    if value is None or value is pd.NA or value == "" or value != value:
+        return UNKNOWN
+    if isinstance(value, (float, np.floating)) and value == int(value):
+        return str(int(value))
+    return str(value)
+
+
+def group_labels(instance: Instance, column: str) -> Array:
+    """The group of every entry, shape (n_entries,). UsageError where patients has no such column."""
+    known = list(instance.frames["patients"].columns)
+    if column not in known:
+        raise UsageError(f'patients has no column "{column}" to group by.{maybe(column, known)}')
+    return np.array([group_label(value) for value in instance.column("patients", column)], dtype=object)
+
+
+def kept_share(tolerance: float) -> Fraction:
+    """1 - tolerance, exactly as the decimal was written."""
+    return 1 - Fraction(str(tolerance))
+
+
+def group_floors(options: Options, column: str, tolerance: float, min_size: int) -> tuple[Floor, ...]:
+    """A floor for every group of `column` with at least `min_size` entries that have a new option."""
+    labels = group_labels(options.instance, column)[options.entry]
+    return floors_within(options, labels, ~options.fixed, tolerance, min_size)
+
+
+def access_floors(options: Options, tolerance: float, min_size: int) -> tuple[Floor, ...]:
+    """A floor for every home provider within every service, over new places at independent providers."""
+    independent = ~options.fixed & options.instance.session_independent[options.session] & ~options.at_home
+    kinds, codes = options.of_entry("care_kind"), options.of_entry("service_code")
+    services = np.array([f"{kind} {code}" for kind, code in zip(kinds, codes, strict=True)], dtype=object)
+    homes = np.array(
+        [f"{home}, {service}" for home, service in zip(options.of_entry("home_provider"), services, strict=True)],
+        dtype=object,
+    )
+    return tuple(
+        floor
+        for service in np.unique(services[independent])
+        for floor in floors_within(options, homes, independent & (services == service), tolerance, min_size)
+    )
+
+
+def floors_within(options: Options, labels: Array, base: Bools, tolerance: float, min_size: int) -> tuple[Floor, ...]:
+    """A floor for every label among the options of `base`; `labels` and `base` have shape (n_options,)."""
+    total = len(np.unique(options.entry[base]))
+    floors = []
+    for label in np.unique(labels[base]):
+        members: Bools = base & (labels == label)
+        size = len(np.unique(options.entry[members]))
+        if size >= min_size:
+            share = kept_share(tolerance) * Fraction(size, total)
+            floors.append(Floor(str(label), share, size, members, base))
+    return tuple(floors)
+
+
+def floor_rows(columns: Columns, floors: Sequence[Floor], shortfalls: Ints | None = None) -> Rows:
+    """One row a floor; `shortfalls` (n_floors,) are the columns of the elastic form's shortfalls."""
+    rows: list[Array] = []
+    places: list[Array] = []
+    coefficients: list[Array] = []
+    for row, floor in enumerate(floors):
+        a, b = floor.share.as_integer_ratio()
+        counted = np.flatnonzero(floor.base)
+        rows.append(np.full(len(counted), row))
+        places.append(counted)
+        coefficients.append(b * floor.members[counted].astype(np.int64) - a)
+        if shortfalls is not None:
+            rows.append(np.array([row]))
+            places.append(shortfalls[row : row + 1])
+            coefficients.append(np.array([b]))
+    if not floors:
+        return Rows.none(columns.n)
+    return Rows.of(
+        columns.n,
+        [floor.key for floor in floors],
+        np.concatenate(rows),
+        np.concatenate(places),
+        np.concatenate(coefficients),
+        lower=np.array([1 - floor.share.denominator for floor in floors], dtype=np.float64),
+    )
