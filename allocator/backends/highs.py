@@ -1,0 +1,108 @@
+"""HiGHS through highspy's array interface: the mixed-integer solve, and prices of the relaxation.
+
+One unit of work is one branch-and-bound node.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import highspy
+import numpy as np
+
+from allocator.answer import Ending
+from allocator.backends.problem import Budget, Incumbent, Problem, Result, checked, whole_bound
+from allocator.instance import Floats
+
+Status = highspy.HighsModelStatus
+
+ENDINGS: dict[Any, Ending] = {
+    Status.kOptimal: Ending.OPTIMAL,
+    Status.kModelEmpty: Ending.OPTIMAL,
+    Status.kInfeasible: Ending.INFEASIBLE,
+    # Every column is boxed, so nothing is unbounded.
+    Status.kUnboundedOrInfeasible: Ending.INFEASIBLE,
+    Status.kUnbounded: Ending.SOLVER_FAILED,
+    Status.kObjectiveBound: Ending.SOLVER_FAILED,
+    Status.kObjectiveTarget: Ending.SOLVER_FAILED,
+    Status.kTimeLimit: Ending.TIME_LIMIT,
+    Status.kIterationLimit: Ending.WORK_LIMIT,
+    Status.kSolutionLimit: Ending.WORK_LIMIT,
+    Status.kInterrupt: Ending.CANCELLED,
+    Status.kMemoryLimit: Ending.SOLVER_FAILED,
+    Status.kNotset: Ending.SOLVER_FAILED,
+    Status.kLoadError: Ending.SOLVER_FAILED,
+    Status.kModelError: Ending.SOLVER_FAILED,
+    Status.kPresolveError: Ending.SOLVER_FAILED,
+    Status.kSolveError: Ending.SOLVER_FAILED,
+    Status.kPostsolveError: Ending.SOLVER_FAILED,
+    Status.kUnknown: Ending.SOLVER_FAILED,
+}
+
+
+def solve(problem: Problem, budget: Budget, incumbent: Incumbent) -> Result:
+    """Solve to proven optimality in whole numbers, or until the budget is spent."""
+    highs = loaded(problem, budget, integer=True)
+    # Values are whole, so a gap below one proves optimality.
+    highs.setOptionValue("mip_rel_gap", 0.0)
+    highs.setOptionValue("mip_abs_gap", 0.999)
+    if budget.work is not None:
+        highs.setOptionValue("mip_max_nodes", budget.work)
+    if problem.start is not None:
+        solution = highspy.HighsSolution()
+        solution.col_value = problem.start.astype(np.float64).tolist()
+        highs.setSolution(solution)
+
+    def improved(event: Any) -> None:
+        values = checked(problem, np.array(event.data_out.mip_solution, dtype=np.float64))
+        if values is not None:
+            incumbent(values, whole_bound(float(event.data_out.mip_dual_bound)))
+
+    highs.cbMipImprovingSolution.subscribe(improved)
+    highs.run()
+    status = highs.getModelStatus()
+    info = highs.getInfo()
+    values = checked(problem, np.array(highs.getSolution().col_value, dtype=np.float64))
+    ending = ENDINGS[status]
+    if ending is Ending.OPTIMAL and values is None:
+        ending = Ending.SOLVER_FAILED
+    bound = whole_bound(float(info.mip_dual_bound)) if ending is not Ending.SOLVER_FAILED else None
+    if ending is Ending.OPTIMAL and values is not None:
+        bound = problem.value(values)
+    return Result(ending, values, bound, str(status))
+
+
+def relaxation_prices(problem: Problem, budget: Budget, incumbent: Incumbent) -> Floats | None:
+    """Row prices (n_rows,) of the linear relaxation, in the sign of a minimisation; None where unsolved."""
+    highs = loaded(problem, budget, integer=False)
+    highs.run()
+    if highs.getModelStatus() not in (Status.kOptimal, Status.kTimeLimit, Status.kIterationLimit):
+        return None
+    prices = np.array(highs.getSolution().row_dual, dtype=np.float64)
+    return prices if len(prices) == len(problem.lower) else None
+
+
+def loaded(problem: Problem, budget: Budget, *, integer: bool) -> highspy.Highs:
+    """A silent HiGHS with the problem in it."""
+    by_column = problem.matrix.tocsc()
+    model = highspy.HighsLp()
+    model.num_col_, model.num_row_ = problem.n_columns, len(problem.lower)
+    model.col_cost_ = problem.costs.astype(np.float64)
+    model.col_lower_ = problem.column_lower.astype(np.float64)
+    model.col_upper_ = problem.column_upper.astype(np.float64)
+    model.row_lower_ = np.where(np.isneginf(problem.lower), -highspy.kHighsInf, problem.lower)
+    model.row_upper_ = np.where(np.isposinf(problem.upper), highspy.kHighsInf, problem.upper)
+    model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    model.a_matrix_.start_ = by_column.indptr.astype(np.int32)
+    model.a_matrix_.index_ = by_column.indices.astype(np.int32)
+    model.a_matrix_.value_ = by_column.data.astype(np.float64)
+    if integer:
+        model.integrality_ = [highspy.HighsVarType.kInteger] * problem.n_columns
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    highs.setOptionValue("threads", budget.threads)
+    highs.setOptionValue("random_seed", budget.seed)
+    if np.isfinite(budget.seconds):
+        highs.setOptionValue("time_limit", float(budget.seconds))
+    highs.passModel(model)
+    return highs

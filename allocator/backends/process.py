@@ -1,0 +1,132 @@
+"""Worker: a child process for native solvers, killed when it overruns its limit.
+
+Solvers were seen to run minutes past their own limits and not to answer an interrupt. So the parent
+keeps every incumbent that the child sends, and when the time is over it kills the child and goes on with
+the best that came. A new child takes its place at the next call.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from allocator.backends.worker import received
+
+GRACE_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came back: `result` is None where the child was killed or died."""
+
+    result: Any
+    incumbents: tuple[Any, ...]
+    killed: bool
+
+
+class WorkerFailedError(RuntimeError):
+    """The function in the child raised; the text is its traceback."""
+
+
+class Worker:
+    """One child at a time, started when first needed."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._messages: queue.Queue[tuple[str, Any]] = queue.Queue()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+    def call(
+        self, function: Callable[..., Any], *arguments: Any, seconds: float, heard: Callable[..., None] | None = None
+    ) -> Outcome:
+        """function(*arguments, emit) in the child; killed `seconds` (and a short grace) from now.
+
+        `heard` is called with every incumbent as it comes. Raises WorkerFailedError if the function did.
+        """
+        child = self._running()
+        assert child.stdin is not None
+        deadline = time.monotonic() + seconds + GRACE_SECONDS
+        pickle.dump((function, arguments), child.stdin, protocol=pickle.HIGHEST_PROTOCOL)
+        child.stdin.flush()
+        incumbents: list[Any] = []
+        try:
+            while True:
+                kind, payload = self._messages.get(timeout=max(0.0, min(deadline - time.monotonic(), 1e6)))
+                if kind == "incumbent":
+                    incumbents.append(payload)
+                    if heard is not None:
+                        heard(*payload)
+                elif kind == "failed":
+                    raise WorkerFailedError(payload)
+                elif kind == "done":
+                    return Outcome(payload, tuple(incumbents), killed=False)
+                else:
+                    self.stop()
+                    return Outcome(None, tuple(incumbents), killed=True)
+        except queue.Empty:
+            self.stop()
+            return Outcome(None, tuple(incumbents), killed=True)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Kill the child and everything that it started."""
+        if self._child is not None:
+            if self._child.poll() is None:
+                os.killpg(self._child.pid, signal.SIGKILL)
+            self._child.wait()
+            for stream in (self._child.stdin, self._child.stdout):
+                if stream is not None:
+                    _close(stream)
+            self._child = None
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._child is None or self._child.poll() is not None:
+            self.stop()
+            one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "allocator.backends.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                # Its own session: Ctrl-C reaches the parent alone, which decides what is kept.
+                start_new_session=True,
+                env={**os.environ, **one_thread, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+            self._messages = queue.Queue()
+            threading.Thread(target=_listen, args=(self._child, self._messages), daemon=True).start()
+        return self._child
+
+
+def _listen(child: subprocess.Popen[bytes], messages: queue.Queue[tuple[str, Any]]) -> None:
+    assert child.stdout is not None
+    try:
+        while (message := received(child.stdout)) is not None:
+            messages.put(message)
+    except (pickle.UnpicklingError, ValueError, OSError):
+        # A killed child leaves half a message, or a closed pipe: the same as its end.
+        pass
+    messages.put(("ended", None))
+
+
+def _close(stream: Any) -> None:
+    try:
+        stream.close()
+    except BrokenPipeError:
+        # What was still buffered for a killed child is not wanted any more.
+        pass

@@ -1,0 +1,46 @@
+"""The child process that solves: reads calls from standard input, writes messages to standard output.
+
+Run as `python -m allocator.backends.worker`; `process.Worker` is its other end. A call is a pickled
+(function, arguments); it is answered by any number of ("incumbent", payload) and one ("done", result) or
+("failed", text). Native solvers print where they like, so the real output is put out of their reach.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import traceback
+from typing import Any, BinaryIO
+
+
+def main() -> None:
+    """Serve calls until standard input ends."""
+    calls = sys.stdin.buffer
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+
+    def send(kind: str, payload: Any) -> None:
+        pickle.dump((kind, payload), answers, protocol=pickle.HIGHEST_PROTOCOL)
+        answers.flush()
+
+    while (call := received(calls)) is not None:
+        function, arguments = call
+        try:
+            result = function(*arguments, lambda *found: send("incumbent", found))
+        except Exception:  # noqa: BLE001 - the parent raises it again, with this text
+            send("failed", traceback.format_exc())
+        else:
+            send("done", result)
+
+
+def received(stream: BinaryIO) -> Any:
+    """The next pickled object; None at the end of the stream."""
+    try:
+        return pickle.load(stream)
+    except EOFError:
+        return None
+
+
+if __name__ == "__main__":
+    main()
