@@ -148,6 +148,15 @@ class Instance:
         return {key: tuple(session_ids) for key, session_ids in found.items()}
 
     @cached_property
+    def unavailable_of(self) -> Mapping[str, tuple[tuple[Any, Any], ...]]:
+        """entry_id -> (from, to) of every time when the patient cannot come, both days included."""
+        found: dict[str, list[tuple[Any, Any]]] = {}
+        columns = (self.column("unavailable", name) for name in ("entry_id", "from", "to"))
+        for entry_id, first, last in zip(*columns, strict=True):
+            found.setdefault(entry_id, []).append((first, last))
+        return {key: tuple(periods) for key, periods in found.items()}
+
+    @cached_property
     def session_site(self) -> Ints:
         """Row of sites of every session, shape (n_sessions,)."""
         rows = [self.site_row[code] for code in self.column("sessions", "site_code")]

@@ -1,7 +1,7 @@
 """max_travel: nobody is sent further than they can or want to go.
 
-Keep (e, s) where travel[e, s] <= limit[e]; limit = the patient's own, else the policy's for the mode of
-travel; never above `hard_cap_minutes`. Equal is allowed, unknown travel does not fit.
+Keep (e, s) where travel[e, s] <= limit[e]; limit[e] = the patient's own, else the policy's for the mode
+of travel; never above `hard_cap_minutes`. Equal is allowed, unknown travel does not fit.
 At the patient's home provider the rule holds as well: it is about the journey, not about the transfer.
 Source: the limits are defaults that a hub sets for itself; 71% of people say that they would travel more
 than 30 minutes for quicker care (see the README of the data sources).
@@ -9,6 +9,7 @@ than 30 minutes for quicker care (see the README of the data sources).
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from allocator.allocation import Allocation
 from allocator.instance import Bools
 from allocator.options import Facts, Options
 from allocator.rule import Screen, Violation, parameter
+from models.screening import no_session, sessions_of_entry, share_of
 
 
 class MaxTravel(Screen):
@@ -75,20 +77,21 @@ class MaxTravel(Screen):
         return violations
 
     def reason(self, facts: Facts, entry_id: str) -> str:
-        """The nearest session of the service and the limit."""
+        """The nearest session that is too far away, and the limit."""
         instance = facts.instance
-        patient = instance.patient[entry_id]
-        sessions = instance.sessions
-        same = sessions[
-            (sessions["care_kind"] == patient["care_kind"]) & (sessions["service_code"] == patient["service_code"])
-        ]
-        known = [
-            (minutes, instance.site[code]["name"])
-            for code in same["site_code"].unique()
-            if (minutes := facts.travel_minutes(entry_id, code)) is not None
-        ]
         limit = self.limit_of(facts, entry_id)
-        if not known:
-            return f"The journey to every session of this service is unknown; the limit is {limit} minutes."
-        minutes, name = min(known)
-        return f"The nearest session of this service is {minutes} minutes away ({name}); the limit is {limit} minutes."
+        session_ids = sessions_of_entry(facts, entry_id)
+        sites = Counter(instance.session[session_id]["site_code"] for session_id in session_ids)
+        journeys = {code: facts.travel_minutes(entry_id, code) for code in sites}
+        refused = {code: minutes for code, minutes in journeys.items() if minutes is None or minutes > limit}
+        if not refused:
+            return no_session(len(session_ids), f"is further than the limit of {limit} minutes")
+        subject = share_of(sum(sites[code] for code in refused), len(session_ids))
+        too_far = [(minutes, instance.site[code]["name"]) for code, minutes in refused.items() if minutes is not None]
+        if not too_far:
+            return f"{subject} at a site to which the journey is not known; the limit is {limit} minutes."
+        minutes, name = min(too_far)
+        unknown = " or the journey is not known" if len(too_far) < len(refused) else ""
+        nearest = f"the nearest of them is {minutes} minutes away ({name})" if len(session_ids) > 1 else ""
+        nearest = nearest or f"it is {minutes} minutes away ({name})"
+        return f"{subject} further than the limit of {limit} minutes{unknown}: {nearest}."

@@ -12,9 +12,10 @@ from typing import ClassVar
 import numpy as np
 
 from allocator.allocation import Allocation
-from allocator.instance import Array, Bools
+from allocator.instance import Array, Bools, Ints
 from allocator.options import Facts, Options
 from allocator.rule import Join, Screen, Violation, parameter
+from models.screening import codes_of, sessions_of_entry
 
 
 class SameService(Screen):
@@ -53,12 +54,14 @@ class SameService(Screen):
 
     def keep(self, options: Options) -> Bools:
         """(n_options,) same kind, same service, and at home where the code is pooled."""
-        pooled = np.isin(options.of_entry("service_code").astype("str"), np.array(self.pooled_codes, dtype="str"))
-        same: Bools = (
-            (options.of_entry("care_kind") == options.of_session("care_kind"))
-            & (options.of_entry("service_code") == options.of_session("service_code"))
-            & (~pooled | options.at_home)
-        )
+        column = options.instance.column
+        wanted, offered = _same_codes(column("patients", "care_kind"), column("sessions", "care_kind"))
+        same: Bools = wanted[options.entry] == offered[options.session]
+        services = column("patients", "service_code")
+        wanted, offered = _same_codes(services, column("sessions", "service_code"))
+        same &= wanted[options.entry] == offered[options.session]
+        pooled = np.array([service in self.pooled_codes for service in services], dtype=bool)
+        same &= ~pooled[options.entry] | options.at_home
         return same
 
     def check(self, facts: Facts, allocation: Allocation) -> list[Violation]:
@@ -82,9 +85,24 @@ class SameService(Screen):
         return violations
 
     def reason(self, facts: Facts, entry_id: str) -> str:
-        """How many sessions of the service there are."""
+        """Which sessions there are for the service, and for a pooled code where."""
         patient = facts.instance.patient[entry_id]
         service = f"{patient['care_kind']} service {patient['service_code']}"
-        if patient["service_code"] in self.pooled_codes:
-            return f"{service} is a pooled code and the home provider {patient['home_provider']} has no spare session for it."
-        return f"No spare session is for {service}."
+        session_ids = sessions_of_entry(facts, entry_id)
+        if not session_ids:
+            return f"No spare session is for {service}."
+        if patient["service_code"] not in self.pooled_codes:
+            return f"{len(session_ids)} spare sessions are for {service}."
+        home = patient["home_provider"]
+        rows = [facts.instance.session_row[session_id] for session_id in session_ids]
+        at_home = int(np.sum(facts.instance.session_provider[rows] == home))
+        return (
+            f"{patient['service_code']} pools several services and is treated only at the home provider {home}, "
+            f"which has {at_home} of the {len(session_ids)} spare sessions for it."
+        )
+
+
+def _same_codes(wanted: Array, offered: Array) -> tuple[Ints, Ints]:
+    """Two text columns as numbers that are equal where the texts are."""
+    codes, _ = codes_of(np.concatenate([wanted, offered]))
+    return codes[: len(wanted)], codes[len(wanted) :]

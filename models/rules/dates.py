@@ -1,0 +1,193 @@
+"""dates: a session is on a day that the patient, the site and the booking office can keep.
+
+With d the day of s, n the nights of e (unknown counts as 0), keep (e, s) where
+    horizon_start <= d <= horizon_end,  plan_date <= book_by[s],
+    d >= earliest_date[e],  d >= plan_date + notice[e],  d <= poa_valid_until[e],
+    no day d ... d + n lies in a time when e is unavailable,
+    d >= plan_date + lead_days[site of s] where the host is not the home provider.
+Equal is allowed everywhere. notice[e] = what the patient accepts, else the policy's days for the priority.
+An assessment not known is arranged before the day, so it fits unless the policy says otherwise; only
+theatre entries need one. Other dates that are not known refuse nothing.
+Source: three weeks' notice makes an offer reasonable (NHS England RTT guidance), and earlier dates may be
+offered; the notice days are defaults that a hub sets for itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from allocator.allocation import Allocation
+from allocator.instance import Array, Bools, Instance, Ints
+from allocator.options import Facts, Options
+from allocator.rule import Screen, Violation, parameter
+from models.screening import no_session, sessions_of_entry, share_of
+
+EARLIEST, LATEST = np.datetime64("0001-01-01"), np.datetime64("9999-12-31")
+
+
+class Miss(NamedTuple):
+    """One reason why a day does not do: its kind, by how many days it is missed, and words."""
+
+    kind: str
+    days: int
+    words: str
+
+
+def notice(default: int, priority: str) -> Any:
+    """The parameter for one priority."""
+    return parameter(default, f"Notice for {priority} where the patient names none.", "days", ge=0, le=365)
+
+
+class Dates(Screen):
+    """Notice, availability, horizon, booking, preparation and assessment allow the day."""
+
+    name: ClassVar[str] = "dates"
+    sentence: ClassVar[str] = (
+        "Nobody is placed on a day that they, the site or the booking office cannot keep, "
+        "or after their pre-operative assessment lapses."
+    )
+    refusal: ClassVar[str] = "no suitable session is on a day that is possible"
+
+    notice_days_p2: int = notice(3, "P2")
+    notice_days_p3: int = notice(7, "P3")
+    notice_days_p4: int = notice(14, "P4, and for deferred priorities")
+    notice_days_d2: int = notice(3, "D2")
+    notice_days_d3: int = notice(7, "D3")
+    notice_days_d4: int = notice(14, "D4")
+    unknown_assessment_fits: bool = parameter(
+        True, "May a theatre entry be placed whose pre-operative assessment is not known (it is then arranged)."
+    )
+
+    def keep(self, options: Options) -> Bools:
+        """(n_options,) every date condition holds."""
+        instance = options.instance
+        info = instance.info
+        today = np.datetime64(info.plan_date)
+        day = instance.column("sessions", "date")
+        book_by = instance.column("sessions", "book_by")
+        lead = np.nan_to_num(instance.column("sites", "lead_days"))[instance.session_site].astype(np.int64)
+        on_time = (day >= np.datetime64(info.horizon_start)) & (day <= np.datetime64(info.horizon_end))
+        on_time &= ~(book_by < today)  # NaT compares as False: no such date
+        ready = day >= today + lead
+        first, last = self._window(instance)
+        keep: Bools = on_time[options.session] & (options.at_home | ready[options.session])
+        days = day[options.session]
+        keep &= (days >= first[options.entry]) & (days <= last[options.entry])
+        keep[keep] = ~_away(instance, options.entry[keep], days[keep])
+        return keep
+
+    def _window(self, instance: Instance) -> tuple[Array, Array]:
+        """First and last possible day of every entry, shape (n_entries,) each."""
+        column = instance.column
+        by_policy = np.array([self._notice_days(code) for code in column("patients", "clinical_priority")], np.int64)
+        own = column("patients", "min_notice_days")
+        days = np.where(np.isnan(own), by_policy, np.nan_to_num(own)).astype(np.int64)
+        earliest = column("patients", "earliest_date")
+        available = np.where(np.isnat(earliest), EARLIEST, earliest)
+        lapses = column("patients", "poa_valid_until")
+        theatre = column("patients", "care_kind") == "theatre"
+        unknown = np.where(theatre & (not self.unknown_assessment_fits), EARLIEST, LATEST)
+        first = np.maximum(available, np.datetime64(instance.info.plan_date) + days)
+        return first, np.where(np.isnat(lapses), unknown, lapses)
+
+    def _notice_days(self, priority: str) -> int:
+        """The policy's notice for a priority code."""
+        return {
+            "P2": self.notice_days_p2,
+            "P3": self.notice_days_p3,
+            "D2": self.notice_days_d2,
+            "D3": self.notice_days_d3,
+            "D4": self.notice_days_d4,
+        }.get(priority, self.notice_days_p4)
+
+    def check(self, facts: Facts, allocation: Allocation) -> list[Violation]:
+        """New placements on a day that is not possible."""
+        return [
+            Violation(self.name, miss.words, (placement.entry_id,))
+            for placement in allocation.placements
+            if not placement.is_fixed
+            for miss in self.misses(facts.instance, placement.entry_id, placement.session_id)
+        ]
+
+    def misses(self, instance: Instance, entry_id: str, session_id: str) -> list[Miss]:
+        """Every reason why the day of a session does not do for an entry, from the tables."""
+        patient, session = instance.patient[entry_id], instance.session[session_id]
+        site = instance.site[session["site_code"]]
+        day, today = session["date"], np.datetime64(instance.info.plan_date)
+        opens, ends = np.datetime64(instance.info.horizon_start), np.datetime64(instance.info.horizon_end)
+        own = patient["min_notice_days"]
+        notice_days = int(self._notice_days(patient["clinical_priority"]) if np.isnan(own) else own)
+        lead_days = 0 if np.isnan(site["lead_days"]) else int(site["lead_days"])
+        nights = 0 if np.isnan(patient["overnight_stays"]) else int(patient["overnight_stays"])
+        lapses = patient["poa_valid_until"]
+        found = []
+
+        def note(kind: str, days: Any, words: str) -> None:
+            found.append(Miss(kind, int(days / np.timedelta64(1, "D")), f"{session_id} is on {day}, {words}"))
+
+        if not opens <= day <= ends:
+            note("horizon", max(opens - day, day - ends), f"outside the days planned for ({opens} to {ends})")
+        if session["book_by"] < today:
+            note("book_by", today - session["book_by"], f"and had to be booked by {session['book_by']}")
+        if day < patient["earliest_date"]:
+            note("earliest", patient["earliest_date"] - day, f"before the patient is free ({patient['earliest_date']})")
+        if (day - today).astype(int) < notice_days:
+            note("notice", today + notice_days - day, f"too soon for {notice_days} days' notice from {today}")
+        if patient["home_provider"] != site["provider_code"] and (day - today).astype(int) < lead_days:
+            note("lead", today + lead_days - day, f"and {site['name']} prepares a transfer for {lead_days} days")
+        if day > lapses:
+            note("assessment", day - lapses, f"after the pre-operative assessment lapses ({lapses})")
+        if np.isnat(lapses) and patient["care_kind"] == "theatre" and not self.unknown_assessment_fits:
+            note("assessment", day - day, "and the pre-operative assessment is not known")
+        for start, stop in instance.unavailable_of.get(entry_id, ()):
+            if any(start <= day + night <= stop for night in range(nights + 1)):
+                stay = f" with {nights} nights" if nights else ""
+                note(
+                    "unavailable", stop + 1 - day, f"{stay} when the patient is unavailable ({start} to {stop})".strip()
+                )
+        return found
+
+    def reason(self, facts: Facts, entry_id: str) -> str:
+        """The date obstacle that rules out most sessions, at the session that misses it least."""
+        session_ids = sessions_of_entry(facts, entry_id)
+        missed = [self.misses(facts.instance, entry_id, session_id) for session_id in session_ids]
+        ruled_out = sum(bool(misses) for misses in missed)
+        if not ruled_out:
+            return no_session(len(session_ids), "is on a day that is not possible")
+        subject = share_of(ruled_out, len(session_ids))
+        kinds = [kind for misses in missed for kind in {miss.kind for miss in misses}]
+        often = max(sorted(set(kinds)), key=kinds.count)
+        nearest = min((miss.days, miss.words) for misses in missed for miss in misses if miss.kind == often)
+        return (
+            f"{subject} on a day that is not possible. The most frequent obstacle ({kinds.count(often)}): {nearest[1]}."
+        )
+
+
+def _away(instance: Instance, entry: Ints, days: Array) -> Bools:
+    """(n,) is an entry unavailable on a day of a stay that begins on `days` (n,), inside the horizon.
+
+    A stay of n nights from day d touches a time [from, to] exactly where from - n <= d <= to: times are
+    marked in a table of entries by days, a start as +1 and the day after an end as -1, then summed up.
+    """
+    away = np.zeros(len(entry), dtype=bool)
+    rows = [instance.entry_row.get(entry_id, -1) for entry_id in instance.column("unavailable", "entry_id")]
+    known = np.array(rows, dtype=np.int64) >= 0
+    row = np.array(rows, dtype=np.int64)[known]
+    opens = np.datetime64(instance.info.horizon_start)
+    n_days = (instance.info.horizon_end - instance.info.horizon_start).days + 1
+    nights = np.nan_to_num(instance.column("patients", "overnight_stays")).astype(np.int64)[row]
+    start = np.clip((instance.column("unavailable", "from")[known] - opens).astype(np.int64) - nights, 0, n_days)
+    stop = np.clip((instance.column("unavailable", "to")[known] - opens).astype(np.int64) + 1, 0, n_days)
+    real = start < stop
+    affected, slot = np.unique(row[real], return_inverse=True)
+    marks = np.zeros((len(affected), n_days + 1), dtype=np.int16)
+    np.add.at(marks, (slot, start[real]), 1)
+    np.add.at(marks, (slot, stop[real]), -1)
+    blocked = np.cumsum(marks, axis=1, dtype=np.int16) > 0
+    slot_of = np.full(len(instance.entry_row), -1, dtype=np.int64)
+    slot_of[affected] = np.arange(len(affected))
+    concerned = np.flatnonzero(slot_of[entry] >= 0)
+    away[concerned] = blocked[slot_of[entry[concerned]], (days[concerned] - opens).astype(np.int64)]
+    return away

@@ -1,0 +1,114 @@
+"""session_accepts: a session takes the patient's age and procedure.
+
+Keep (e, s) where min_age[s] <= age[e] <= max_age[s] and, where s names OPCS-4 prefixes, the procedure of
+e begins with one of them (dots and blanks left out: W37.1 is W371).
+Equal is allowed, and a session that states no limit refuses nobody. An age or a procedure that is not
+known fits sessions at NHS sites; it fits those at independent ones only with `unknown_fits_independent`.
+Source: what a list takes is agreed with its team, so it is data of the session; OPCS-4 (NHS England).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from allocator.allocation import Allocation
+from allocator.instance import Bools
+from allocator.options import Facts, Options
+from allocator.rule import Screen, Violation, parameter
+from models.screening import codes_of, no_session, not_above, sessions_of_entry, share_of, tags_of, trusting_hosts
+
+
+class SessionAccepts(Screen):
+    """Age and procedure are within what the session takes."""
+
+    name: ClassVar[str] = "session_accepts"
+    sentence: ClassVar[str] = "A person goes only to a session that takes their age and their procedure."
+    refusal: ClassVar[str] = "no suitable session takes this age or procedure"
+
+    unknown_fits_independent: bool = parameter(
+        False,
+        "Does an age or a procedure that is not known fit sessions at independent sites as well.",
+    )
+
+    def keep(self, options: Options) -> Bools:
+        """(n_options,) age and procedure fit the session."""
+        trusting = trusting_hosts(options, self.unknown_fits_independent)
+        age = options.of_entry("age_years")
+        fits = not_above(age, options.of_session("max_age_years"), trusting)
+        fits &= not_above(-age, -options.of_session("min_age_years"), trusting)
+        procedure, procedures = codes_of(options.instance.column("patients", "procedure_code"))
+        accepted, cells = codes_of(options.instance.column("sessions", "accepts_procedures"))
+        # Rows are distinct procedures, columns distinct lists of prefixes.
+        prefixes = [tuple(tags_of(plain(cell))) for cell in cells]
+        rows = [[_begins(plain(code), accepts) for accepts in prefixes] for code in procedures]
+        table = np.array(rows, dtype=np.int8).reshape(len(procedures), len(cells))
+        found = table[procedure[options.entry], accepted[options.session]]
+        fits &= (found == FITS) | ((found == UNKNOWN) & trusting)
+        return fits
+
+    def check(self, facts: Facts, allocation: Allocation) -> list[Violation]:
+        """New placements in a session that does not take the patient."""
+        instance = facts.instance
+        violations = []
+        for placement in allocation.placements:
+            if placement.is_fixed:
+                continue
+            patient, session = instance.patient[placement.entry_id], instance.session[placement.session_id]
+            obstacles = self.obstacles(facts, patient, session)
+            if obstacles:
+                message = f"{placement.session_id} does not take the patient: {'; '.join(obstacles)}"
+                violations.append(Violation(self.name, message, (placement.entry_id,)))
+        return violations
+
+    def obstacles(self, facts: Facts, patient: Mapping[str, Any], session: Mapping[str, Any]) -> list[str]:
+        """Everything about the patient that the session does not take, in words."""
+        provider = facts.instance.site[session["site_code"]]["provider_code"]
+        trusting = facts.instance.provider_sector[provider] == "nhs" or self.unknown_fits_independent
+        found = []
+        age, lowest, highest = patient["age_years"], session["min_age_years"], session["max_age_years"]
+        if np.isnan(age) and not (np.isnan(lowest) and np.isnan(highest)):
+            found += [] if trusting else ["age is not known and the session has a limit for it"]
+        elif age > highest:
+            found.append(f"age {age:g} is above its limit of {highest:g}")
+        elif age < lowest:
+            found.append(f"age {age:g} is below its limit of {lowest:g}")
+        prefixes = [part for part in plain(session["accepts_procedures"]).split(";") if part]
+        procedure = plain(patient["procedure_code"])
+        if prefixes and not procedure:
+            found += [] if trusting else ["the procedure is not known and the session takes only some"]
+        elif prefixes and not any(procedure[: len(prefix)] == prefix for prefix in prefixes):
+            found.append(f"procedure {patient['procedure_code']} is not among those it takes ({', '.join(prefixes)})")
+        return found
+
+    def reason(self, facts: Facts, entry_id: str) -> str:
+        """The session with the fewest obstacles, and what they are."""
+        instance = facts.instance
+        session_ids = sessions_of_entry(facts, entry_id)
+        patient = instance.patient[entry_id]
+        obstacles = {code: self.obstacles(facts, patient, instance.session[code]) for code in session_ids}
+        refusing = sorted((len(found), code) for code, found in obstacles.items() if found)
+        if not refusing:
+            return no_session(len(session_ids), "refuses this age or procedure")
+        nearest = refusing[0][1]
+        subject = share_of(len(refusing), len(session_ids), "does not take", "do not take")
+        return f"{subject} this patient. {nearest}: {'; '.join(obstacles[nearest])}."
+
+
+REFUSED, FITS, UNKNOWN = 0, 1, 2
+
+
+def plain(codes: str) -> str:
+    """Procedure codes as they are compared: no dots, no blanks, upper case."""
+    return codes.replace(".", "").replace(" ", "").upper()
+
+
+def _begins(procedure: str, prefixes: tuple[str, ...]) -> int:
+    """Does a procedure begin with one of the prefixes: REFUSED, FITS or UNKNOWN."""
+    if not prefixes:
+        return FITS
+    if not procedure:
+        return UNKNOWN
+    return FITS if procedure.startswith(prefixes) else REFUSED
