@@ -6,5 +6,6 @@ from allocator.policy import Catalogue
 from models.daily import DAILY
 from models.goals import GOALS
 from models.rules import RULES
+from models.weighted import WEIGHTED
 
-CATALOGUE = Catalogue(rules=RULES, goals=GOALS, policies={policy.name: policy for policy in (DAILY,)})
+CATALOGUE = Catalogue(rules=RULES, goals=GOALS, policies={policy.name: policy for policy in (DAILY, WEIGHTED)})
