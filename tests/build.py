@@ -42,6 +42,7 @@ PATIENT: Row = {
     "bmi": 25,
     "age_years": 50,
     "needs_hdu": False,
+    "held": False,
     "imd_quintile": 3,
     "tariff_gbp": 1000,
 }
