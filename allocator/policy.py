@@ -144,7 +144,9 @@ def _apply(
     _chosen({**rule_types, **goal_types}, name, "rule or goal")
     value = _value(text.strip())
     hit = False
-    if name in rule_types and (setting in rule_types[name].model_fields or setting == "enabled"):
+    is_goal = any(goal_name == name for goal_name, _ in goals)
+    meant = name in rules or not is_goal or setting == "enabled"  # a goal's namesake is not switched on by the way
+    if meant and name in rule_types and (setting in rule_types[name].model_fields or setting == "enabled"):
         rules.setdefault(name, {})[setting] = value
         hit = True
     for goal_name, settings in goals:

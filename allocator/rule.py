@@ -49,12 +49,16 @@ class Violation:
 
 @dataclass(frozen=True)
 class Conflict:
-    """A fixed place that does not fit what is physically there. Its session takes nobody new."""
+    """A fixed place that does not fit what is there.
+
+    Its session takes nobody new where it `closes`: where the room is short, not where a person disagrees.
+    """
 
     entry_id: str
     session_id: str
     problem: str
     conflicts_with: str = ""
+    closes: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,4 +300,4 @@ def find_conflicts(limits: Sequence[Limit], facts: Facts, *, strict: bool = Fals
 def closed_sessions(facts: Facts, conflicts: Iterable[Conflict]) -> frozenset[int]:
     """Rows of sessions that take nobody new, because a fixed place there does not fit."""
     rows = facts.instance.session_row
-    return frozenset(rows[item.session_id] for item in conflicts if item.session_id in rows)
+    return frozenset(rows[item.session_id] for item in conflicts if item.closes and item.session_id in rows)
