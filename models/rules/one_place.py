@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 
 from allocator.allocation import Allocation
 from allocator.options import Facts
-from allocator.rule import Columns, Limit, Rows, Violation
+from allocator.rule import USAGE_COLUMNS, Columns, Limit, Rows, Violation
 
 
 class OnePlace(Limit):
@@ -35,3 +36,8 @@ class OnePlace(Limit):
             for entry_id, places in allocation.of_entry.items()
             if len(places) > 1 and not all(place.is_fixed for place in places)
         ]
+
+    def usage(self, facts: Facts, allocation: Allocation) -> pd.DataFrame:
+        """Entries with a place, against all entries."""
+        rows = [("entries with a place", len(allocation.of_entry), len(facts.instance.entry_row), "entries")]
+        return pd.DataFrame(rows, columns=list(USAGE_COLUMNS))

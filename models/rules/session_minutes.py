@@ -102,8 +102,8 @@ class SessionMinutes(Limit):
             for place in places:
                 patient = facts.instance.patient[place.entry_id]
                 sd = patient["minutes_sd"]
-                sd = self.unknown_sd_share * patient["expected_minutes"] if math.isnan(sd) else sd
-                margin = math.ceil(round(self.safety_sds * sd, 9))
+                usual = Fraction(str(self.unknown_sd_share)) * int(patient["expected_minutes"])
+                margin = math.ceil(Fraction(str(self.safety_sds)) * (usual if math.isnan(sd) else Fraction(str(sd))))
                 minutes = int(patient["expected_minutes"]) + margin + int(session["turnaround_minutes"])
                 used += minutes
                 fixed += minutes if place.is_fixed else 0

@@ -1,0 +1,89 @@
+"""provider_flow: providers send and receive no more people than they agreed to.
+
+For every provider p with a figure:
+    sum of x[e, s] over options with home(e) = p and host(s) != p <= max_outgoing[p],
+    sum of x[e, s] over options with host(s) = p and home(e) != p <= max_incoming[p].
+Every placement away from home counts, bookings included; a placement at home is no flow; an empty
+figure is no cap. Source: mutual-aid agreements between trusts; the figures are theirs.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from allocator.allocation import Allocation, Placement
+from allocator.instance import Bools
+from allocator.options import Facts
+from allocator.rule import USAGE_COLUMNS, Columns, Limit, Rows, Violation
+
+
+class ProviderFlow(Limit):
+    """Caps on people sent to and received from other providers."""
+
+    name: ClassVar[str] = "provider_flow"
+    sentence: ClassVar[str] = "No provider sends or receives more people than it agreed to."
+    blocked: ClassVar[str] = "a provider already sends or receives as many people as it agreed to"
+
+    def rows(self, columns: Columns) -> Rows:
+        """One row a provider with a cap, each way."""
+        options = columns.options
+        column = columns.facts.instance.column
+        away = ~options.at_home
+        keys: list[str] = []
+        members: list[Bools] = []
+        upper: list[float] = []
+        for way, figure, side in (
+            ("out of", "max_outgoing", options.of_entry("home_provider")),
+            ("into", "max_incoming", options.provider),
+        ):
+            for code, cap in zip(
+                column("organisations", "provider_code"), column("organisations", figure), strict=True
+            ):
+                moved: Bools = away & (side == code)
+                if not np.isnan(cap) and moved.any():
+                    keys.append(f"{way} {code}")
+                    members.append(moved)
+                    upper.append(cap)
+        if not keys:
+            return Rows.none(columns.n)
+        row, option = np.nonzero(np.stack(members))
+        return Rows.of(columns.n, keys, row, option, np.ones(len(row)), upper=np.array(upper))
+
+    def _flows(self, facts: Facts, allocation: Allocation) -> list[tuple[str, float, list[Placement]]]:
+        """(what, cap, placements away from home) of every provider, each way, from the tables."""
+        outgoing: dict[str, list[Placement]] = {}
+        incoming: dict[str, list[Placement]] = {}
+        for place in allocation.placements:
+            home = facts.instance.patient[place.entry_id]["home_provider"]
+            host = facts.instance.site[facts.instance.session[place.session_id]["site_code"]]["provider_code"]
+            if home != host:
+                outgoing.setdefault(home, []).append(place)
+                incoming.setdefault(host, []).append(place)
+        flows = []
+        for _, provider in facts.instance.organisations.iterrows():
+            code = provider["provider_code"]
+            flows.append((f"sent by {code}", float(provider["max_outgoing"]), outgoing.get(code, [])))
+            flows.append((f"received by {code}", float(provider["max_incoming"]), incoming.get(code, [])))
+        return flows
+
+    def check(self, facts: Facts, allocation: Allocation) -> list[Violation]:
+        """Providers over a cap, where a new placement is among those who move."""
+        violations = []
+        for what, cap, places in self._flows(facts, allocation):
+            if len(places) > cap and not all(place.is_fixed for place in places):
+                message = f"{len(places)} people {what}; {int(cap)} are agreed"
+                violations.append(Violation(self.name, message, tuple(place.entry_id for place in places)))
+        return violations
+
+    def usage(self, facts: Facts, allocation: Allocation) -> pd.DataFrame:
+        """People sent and received by every provider that moves anybody or has a cap."""
+        rows = [
+            (what, len(places), cap, "people")
+            for what, cap, places in self._flows(facts, allocation)
+            if places or not math.isnan(cap)
+        ]
+        return pd.DataFrame(rows, columns=list(USAGE_COLUMNS))
