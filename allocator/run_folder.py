@@ -1,0 +1,96 @@
+"""What stands in a run folder, read back: the accepted tables, the policy, the plan. No solver.
+
+Writing is the business of `allocator.report`; the formats are those of the data contract.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow
+import pyarrow.parquet
+from pydantic import ValidationError
+
+from allocator import schema
+from allocator.errors import InputError
+from allocator.instance import Instance, InstanceInfo
+from allocator.report.safe import read_csv
+
+CONTENTS = (
+    "allocation.csv",
+    "unplaced.csv",
+    "quarantine.csv",
+    "conflicts.csv",
+    "sessions.csv",
+    "data_wanted.csv",
+    "exports",
+    "summary.json",
+    "audit.json",
+    "trace.csv",
+    "run.json",
+    "certificate.npz",
+    "instance",
+    "policy.toml",
+    "report.html",
+)
+"""What every run folder holds; changes.csv is there only where a previous run was given."""
+
+
+def stored_instance(run_folder: Path) -> Instance:
+    """The accepted rows of a run, from its `instance/` folder. Raises InputError with every problem."""
+    folder = run_folder / "instance"
+    problems: list[str] = []
+    frames: dict[str, pd.DataFrame] = {}
+    for table in schema.TABLES:
+        path = folder / f"{table.name}.parquet"
+        try:
+            frames[table.name] = pyarrow.parquet.read_table(path).to_pandas()
+        except FileNotFoundError:
+            problems += [f"{path} is not there; wanted: the accepted rows of {table.name}."] if table.required else []
+        except (pyarrow.ArrowException, OSError) as error:
+            problems.append(f"{path} cannot be read as Parquet: {error}")
+    info: InstanceInfo | None = None
+    try:
+        info = InstanceInfo.model_validate_json((folder / "instance.json").read_bytes())
+    except FileNotFoundError:
+        problems.append(f"{folder / 'instance.json'} is not there.")
+    except ValidationError as error:
+        problems.append(f"{folder / 'instance.json'} cannot be read: {error}")
+    if info is None or problems:
+        raise InputError(problems)
+    try:
+        return Instance.from_frames(info, frames)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError([f"{folder}: the tables are not as they were written: {error}"]) from error
+
+
+def stored_table(run_folder: Path, name: str, wanted: tuple[str, ...]) -> pd.DataFrame:
+    """One CSV file of a run, every cell as text. Raises InputError where it, or a wanted column, is missing."""
+    path = run_folder / name
+    try:
+        frame = read_csv(path)
+    except FileNotFoundError as error:
+        raise InputError([f"{path} is not there. Maybe {run_folder} is not a run folder."]) from error
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise InputError([f"{path} cannot be read as CSV: {error}"]) from error
+    missing = [column for column in wanted if column not in frame]
+    if missing:
+        raise InputError([f"{path} has no column {', '.join(missing)}; it has {', '.join(frame.columns)}."])
+    return frame
+
+
+def stored_json(run_folder: Path, name: str) -> dict[str, Any]:
+    """One JSON file of a run. Raises InputError where it is missing or no JSON object."""
+    path = run_folder / name
+    try:
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise InputError([f"{path} is not there. Maybe {run_folder} is not a run folder."]) from error
+    except ValueError as error:
+        raise InputError([f"{path} is not JSON: {error}"]) from error
+    if not isinstance(value, dict):
+        raise InputError([f"{path}: given a {type(value).__name__}, wanted a JSON object."])
+    return value
