@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-import numpy as np
-
 from allocator.allocation import Allocation
-from allocator.instance import Ints
+from allocator.instance import Bools, Ints
 from allocator.options import Facts
 from allocator.policy import Policy
 from allocator.rule import Conflict, Violation
@@ -108,21 +106,21 @@ class Certificate:
     """Row prices behind every certified bound: prices[k] / scale are the prices of goal k.
 
     prices  (n_goals, n_rows + n_goals) int64: rows of the formulation, then the rows that hold goals
-    held    (n_goals,) the value at which each goal was held for the goals after it
-    proven  (n_goals,) is there a certificate for the goal
+    held    (n_goals, n_goals) row k: what goal k was proven to hold of each goal before it
+    proven  (n_goals,) bool, is there a certificate for the goal
     """
 
     scale: int
     prices: Ints
     held: Ints
-    proven: Ints
+    proven: Bools
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
     """What the solve returns: chosen options and what is proven about them."""
 
-    chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    chosen: Bools
     goals: tuple[GoalResult, ...]
     ending: Ending
     certificate: Certificate

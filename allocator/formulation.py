@@ -33,6 +33,7 @@ class GoalVector:
     """
 
     label: str
+    name: str
     sense: Literal["min", "max"]
     unit: str
     tolerance: float
@@ -119,13 +120,14 @@ def goal_vectors(goals: tuple[Goal, ...], columns: Columns, fixed: Ints) -> tupl
         base = price.constant + int(price.values @ fixed)
         vectors.append(
             GoalVector(
-                goal.label,
-                goal.sense,
-                goal.unit,
-                goal.tolerance,
-                read_only(price.values),
-                price.constant,
-                base,
+                label=goal.label,
+                name=goal.name,
+                sense=goal.sense,
+                unit=goal.unit,
+                tolerance=goal.tolerance,
+                values=read_only(price.values),
+                constant=price.constant,
+                base=base,
             )
         )
     return tuple(vectors)

@@ -59,9 +59,7 @@ def built(problem: Problem) -> tuple[pulp.LpProblem, list[pulp.LpVariable]]:
     """The problem as a PuLP model, and its variables in column order."""
     model = pulp.LpProblem("allocation", pulp.LpMinimize)
     boxes = zip(problem.column_lower.tolist(), problem.column_upper.tolist(), strict=True)
-    variables = [
-        pulp.LpVariable(f"z{column}", low, high, pulp.LpInteger) for column, (low, high) in enumerate(boxes)
-    ]
+    variables = [pulp.LpVariable(f"z{column}", low, high, pulp.LpInteger) for column, (low, high) in enumerate(boxes)]
     model += pulp.LpAffineExpression(
         [(variables[column], int(problem.costs[column])) for column in np.flatnonzero(problem.costs)]
     )

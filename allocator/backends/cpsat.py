@@ -67,7 +67,7 @@ def built(problem: Problem) -> tuple[cp_model.CpModel, list[cp_model.IntVar]]:
     return model, variables
 
 
-class _Listener(cp_model.CpSolverSolutionCallback):
+class _Listener(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
     def __init__(self, problem: Problem, variables: list[cp_model.IntVar], incumbent: Incumbent) -> None:
         super().__init__()
         self._problem, self._variables, self._incumbent = problem, variables, incumbent

@@ -7,6 +7,7 @@ the best that came. A new child takes its place at the next call.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import queue
@@ -99,7 +100,7 @@ class Worker:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._child is None or self._child.poll() is not None:
             self.stop()
-            one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+            one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "allocator.backends.worker"],
                 stdin=subprocess.PIPE,
@@ -125,8 +126,6 @@ def _listen(child: subprocess.Popen[bytes], messages: queue.Queue[tuple[str, Any
 
 
 def _close(stream: Any) -> None:
-    try:
+    # What was still buffered for a killed child is not wanted any more.
+    with contextlib.suppress(BrokenPipeError):
         stream.close()
-    except BrokenPipeError:
-        # What was still buffered for a killed child is not wanted any more.
-        pass

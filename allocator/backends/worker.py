@@ -11,7 +11,7 @@ import os
 import pickle
 import sys
 import traceback
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 
 def main() -> None:
@@ -28,13 +28,13 @@ def main() -> None:
         function, arguments = call
         try:
             result = function(*arguments, lambda *found: send("incumbent", found))
-        except Exception:  # noqa: BLE001 - the parent raises it again, with this text
+        except Exception:
             send("failed", traceback.format_exc())
         else:
             send("done", result)
 
 
-def received(stream: BinaryIO) -> Any:
+def received(stream: IO[bytes]) -> Any:
     """The next pickled object; None at the end of the stream."""
     try:
         return pickle.load(stream)

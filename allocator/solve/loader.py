@@ -8,6 +8,8 @@ filled; `short_sessions` names those, and a finished plan has none. Rows with au
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import sparse
 
@@ -157,4 +159,10 @@ def goal_values(formulation: Formulation, z: Ints) -> tuple[int, ...]:
 
 def merit(formulation: Formulation, z: Ints) -> tuple[int, ...]:
     """Goal values turned so that larger is better: compare two plans with < and >."""
-    return tuple(goal.value(z) if goal.sense == "max" else -goal.value(z) for goal in formulation.goals)
+    return merit_of(formulation, goal_values(formulation, z))
+
+
+def merit_of(formulation: Formulation, values: Sequence[int]) -> tuple[int, ...]:
+    """The values of the first len(values) goals turned so that larger is better."""
+    goals = formulation.goals[: len(values)]
+    return tuple(value if goal.sense == "max" else -value for goal, value in zip(goals, values, strict=True))

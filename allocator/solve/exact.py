@@ -1,0 +1,75 @@
+"""exact: one goal as a whole-number problem, given to a backend in a child process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from allocator.answer import Ending
+from allocator.backends import cbc, cpsat, highs
+from allocator.backends.problem import Budget, Incumbent, Problem, Result
+from allocator.backends.process import Worker
+from allocator.certificate import with_held
+from allocator.formulation import Formulation
+from allocator.instance import Ints
+
+BACKENDS: Mapping[str, Callable[[Problem, Budget, Incumbent], Result]] = {
+    "highs": highs.solve,
+    "cpsat": cpsat.solve,
+    "cbc": cbc.solve,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class GoalSolve:
+    """What came of one goal: the best columns found (or None), the backend's claim, and how it ended."""
+
+    columns: Ints | None
+    solver_bound: int | None
+    ending: Ending
+    seconds: float = 0.0
+
+
+def goal_problem(formulation: Formulation, k: int, held: Sequence[int], start: Ints | None = None) -> Problem:
+    """Goal k as a minimisation, with the goals before it held."""
+    matrix, lower, upper = with_held(formulation, held)
+    goal = formulation.goals[k]
+    costs = goal.values if goal.sense == "min" else -goal.values
+    return Problem(matrix, lower, upper, formulation.column_lower, formulation.column_upper, costs, start)
+
+
+def solve_goal(
+    formulation: Formulation,
+    k: int,
+    held: Sequence[int],
+    start: Ints | None,
+    backend: str,
+    budget: Budget,
+    worker: Worker,
+) -> GoalSolve:
+    """Goal k by one backend, within the budget; the child is killed when it overruns."""
+    problem = goal_problem(formulation, k, held, start)
+    outcome = worker.call(BACKENDS[backend], problem, budget, seconds=budget.seconds)
+    goal = formulation.goals[k]
+
+    def in_goal_units(bound: int | None) -> int | None:
+        return None if bound is None else goal.constant + (bound if goal.sense == "min" else -bound)
+
+    if outcome.result is not None:
+        found: Result = outcome.result
+        best = best_of(problem, [found.values, *(values for values, _ in outcome.incumbents)])
+        return GoalSolve(best, in_goal_units(found.bound), found.ending)
+    best = best_of(problem, [values for values, _ in outcome.incumbents])
+    bounds = [bound for _, bound in outcome.incumbents if bound is not None]
+    return GoalSolve(best, in_goal_units(max(bounds, default=None)), Ending.TIME_LIMIT)
+
+
+def best_of(problem: Problem, candidates: Sequence[Ints | None]) -> Ints | None:
+    """The cheapest of the candidates that are there."""
+    there = [values for values in candidates if values is not None]
+    return min(there, key=problem.value) if there else None
+
+
+def is_small(formulation: Formulation) -> bool:
+    """Is the whole model worth giving to an exact solver."""
+    return len(formulation.options) <= 20_000

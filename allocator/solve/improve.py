@@ -1,0 +1,180 @@
+"""improve_goal: large neighbourhood search, one goal at a time, every move solved exactly by HiGHS.
+
+A neighbourhood is a handful of sessions that somebody who loses on the goal could use. Everybody in them,
+and those without a place who could use them, are placed anew as a small whole-number problem with all
+rows as the rest of the plan leaves them and the earlier goals held. Its objective is the goal with a tail
+of the goals after it. A move counts only if the whole plan gets better in the exact order of the goals.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from allocator.answer import Ending
+from allocator.backends import highs
+from allocator.backends.problem import Budget, Problem
+from allocator.backends.process import Worker
+from allocator.certificate import with_held
+from allocator.formulation import Formulation
+from allocator.instance import Bools, Floats, Ints
+
+if TYPE_CHECKING:
+    from allocator.solve.lexicographic import Plan
+
+SESSIONS = 10
+"""Sessions in a neighbourhood."""
+NEWCOMERS = 120
+"""Entries without a place that a neighbourhood admits."""
+MOVE_SECONDS = 3.0
+TAIL = (1.0, 0.03, 0.001)
+"""Weights of the goal and of the two after it, each per typical gain of one placement."""
+PATIENCE = 40
+"""Moves without any gain after which a goal is left."""
+MOVES_PER_WORK = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbourhoods:
+    """What the choice of neighbourhoods needs, computed once a goal.
+
+    gain       (n_options,) what each option does for the goal, larger is better
+    best       (n_entries,) the most that any option of the entry could do
+    matrix, lower, upper  the rows, then the held goals; columns first
+    objective  (n_columns,) the goal with its tail, to be made small
+    """
+
+    formulation: Formulation
+    gain: Ints
+    best: Ints
+    matrix: sparse.csc_array
+    lower: Floats
+    upper: Floats
+    objective: Floats
+
+
+def improve_goal(plan: Plan, held: Sequence[int], budget: Budget, worker: Worker) -> Ending:
+    """Improve goal len(held) of the plan until time, work or patience ends."""
+    around = prepare(plan.formulation, held)
+    random = np.random.default_rng([budget.seed, len(held)])
+    deadline = time.monotonic() + budget.seconds
+    moves = idle = 0
+    while idle < PATIENCE:
+        if budget.work is not None and moves >= budget.work * MOVES_PER_WORK:
+            return Ending.WORK_LIMIT
+        left = deadline - time.monotonic()
+        if left < 0.1:
+            return Ending.TIME_LIMIT
+        free = choose(around, plan.columns, random)
+        if not len(free):
+            return Ending.OPTIMAL
+        seconds = np.inf if budget.work is not None else min(MOVE_SECONDS, left)
+        found = move(around, plan.columns, free, Budget(seconds, 200, budget.seed), worker)
+        idle = 0 if plan.offer(found, held) else idle + 1
+        moves += 1
+    return Ending.TIME_LIMIT
+
+
+def prepare(formulation: Formulation, held: Sequence[int]) -> Neighbourhoods:
+    """Gains of the goal after the held ones, and the rows with the held ones below."""
+    n_options = len(formulation.options)
+    goal = formulation.goals[len(held)]
+    gain = (goal.values if goal.sense == "max" else -goal.values)[:n_options]
+    best = np.zeros(len(formulation.options.facts.standing.waiting), dtype=np.int64)
+    np.maximum.at(best, formulation.options.entry, gain)
+    matrix, lower, upper = with_held(formulation, held)
+    return Neighbourhoods(formulation, gain, best, matrix.tocsc(), lower, upper, blended(formulation, len(held)))
+
+
+def blended(formulation: Formulation, k: int) -> Floats:
+    """The goal and its tail as one objective to make small, (n_columns,), about 1,000,000 a gain."""
+    blend = np.zeros(formulation.columns.n)
+    for weight, goal in zip(TAIL, formulation.goals[k : k + len(TAIL)], strict=False):
+        costs = (goal.values if goal.sense == "min" else -goal.values).astype(np.float64)
+        usual = np.abs(costs[costs != 0])
+        if len(usual):
+            blend += weight * 1e6 * costs / float(usual.mean())
+    return np.rint(blend)
+
+
+def choose(around: Neighbourhoods, columns: Ints, random: np.random.Generator) -> Ints:
+    """Options that are free in the next neighbourhood; none where nobody can gain."""
+    options = around.formulation.options
+    chosen = columns[: len(options)].astype(bool)
+    loss = entry_loss(around, chosen)
+    losers = np.flatnonzero(loss > 0)
+    if not len(losers):
+        return losers
+    weight = loss[losers] / loss[losers].sum()
+    seed = int(random.choice(losers, p=weight))
+    sessions = nearby_sessions(around, seed, random)
+    in_reach = np.isin(options.session, sessions) & ~options.fixed
+    inside = np.unique(options.entry[in_reach & chosen])
+    placed = np.zeros(len(loss), dtype=bool)
+    placed[options.entry[chosen]] = True
+    outside = np.unique(options.entry[in_reach])
+    outside = outside[~placed[outside]]
+    if len(outside) > NEWCOMERS:
+        lucky = random.random(len(outside)) ** (1.0 / (1.0 + loss[outside] / max(1, loss[outside].max())))
+        outside = outside[np.argsort(-(loss[outside] / max(1, loss.max()) + 0.3 * lucky), kind="stable")[:NEWCOMERS]]
+    entries = np.concatenate([inside, outside, [seed]])
+    return np.flatnonzero(np.isin(options.entry, entries) & (in_reach | (chosen & ~options.fixed)))
+
+
+def entry_loss(around: Neighbourhoods, chosen: Bools) -> Ints:
+    """What each entry could gain at best on the goal beyond what it has, (n_entries,)."""
+    has = np.zeros(len(around.best), dtype=np.int64)
+    np.add.at(has, around.formulation.options.entry[chosen], around.gain[chosen])
+    loss = around.best - has
+    loss[around.formulation.options.entry[around.formulation.options.fixed]] = 0
+    return loss
+
+
+def nearby_sessions(around: Neighbourhoods, seed: int, random: np.random.Generator) -> Ints:
+    """Sessions that the seed could use, and sessions that are like them by who could use them."""
+    options = around.formulation.options
+    first, stop = np.searchsorted(options.entry, [seed, seed + 1])
+    mine = options.session[first:stop]
+    gains = around.gain[first:stop].astype(np.float64)
+    order = np.argsort(-(gains - gains.min()) / max(1.0, np.ptp(gains)) - random.random(len(mine)), kind="stable")
+    picked = mine[order[: SESSIONS // 2]]
+    fellows = np.unique(options.entry[np.isin(options.session, picked)])
+    others = np.setdiff1d(np.unique(options.session[np.isin(options.entry, fellows)]), picked)
+    more = random.permutation(others)[: SESSIONS - len(picked)]
+    return np.concatenate([picked, more])
+
+
+def move(around: Neighbourhoods, columns: Ints, free: Ints, budget: Budget, worker: Worker) -> Ints | None:
+    """The plan with the free options, and the openings and auxiliaries, chosen anew; None if no answer."""
+    formulation = around.formulation
+    n_options = len(formulation.options)
+    sessions = np.unique(formulation.options.session[free])
+    openings = formulation.columns.opening_column[sessions]
+    auxiliaries = np.arange(n_options + len(formulation.columns.opening_session), formulation.columns.n)
+    moving = np.concatenate([free, openings[openings >= 0], auxiliaries])
+    part = around.matrix[:, moving].tocsr()
+    touched = np.flatnonzero(np.diff(part.indptr))
+    part = part[touched]
+    rest = columns.copy()
+    rest[moving] = 0
+    used = (around.matrix @ rest)[touched]
+    problem = Problem(
+        part,
+        around.lower[touched] - used,
+        around.upper[touched] - used,
+        formulation.column_lower[moving],
+        formulation.column_upper[moving],
+        around.objective[moving].astype(np.int64),
+        columns[moving],
+    )
+    outcome = worker.call(highs.solve, problem, budget, seconds=budget.seconds)
+    if outcome.result is None or outcome.result.values is None:
+        return None
+    after = rest
+    after[moving] = outcome.result.values
+    return after
