@@ -54,7 +54,7 @@ def share_of(part: int, whole: int, singular: str = "is", plural: str = "are") -
     if whole == 1:
         return f"The only session of this service {singular}"
     if part == whole:
-        return f"All {whole} sessions of this service {plural}"
+        return f"{'Both' if whole == 2 else f'All {whole}'} sessions of this service {plural}"
     return f"{part} of the {whole} sessions of this service {singular if part == 1 else plural}"
 
 

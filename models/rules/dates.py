@@ -14,6 +14,7 @@ offered; the notice days are defaults that a hub sets for itself.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -25,6 +26,9 @@ from allocator.rule import Screen, Violation, parameter
 from models.screening import no_session, sessions_of_entry, share_of
 
 EARLIEST, LATEST = np.datetime64("0001-01-01"), np.datetime64("9999-12-31")
+
+
+Record = Mapping[str, Any]
 
 
 class Miss(NamedTuple):
@@ -114,40 +118,29 @@ class Dates(Screen):
     def misses(self, instance: Instance, entry_id: str, session_id: str) -> list[Miss]:
         """Every reason why the day of a session does not do for an entry, from the tables."""
         patient, session = instance.patient[entry_id], instance.session[session_id]
-        site = instance.site[session["site_code"]]
-        day, today = session["date"], np.datetime64(instance.info.plan_date)
-        opens, ends = np.datetime64(instance.info.horizon_start), np.datetime64(instance.info.horizon_end)
-        own = patient["min_notice_days"]
+        site, day = instance.site[session["site_code"]], session["date"]
+        found = _host_misses(instance, session, site, transfer=patient["home_provider"] != site["provider_code"])
+        today = np.datetime64(instance.info.plan_date)
+        own, lapses = patient["min_notice_days"], patient["poa_valid_until"]
         notice_days = int(self._notice_days(patient["clinical_priority"]) if np.isnan(own) else own)
-        lead_days = 0 if np.isnan(site["lead_days"]) else int(site["lead_days"])
-        nights = 0 if np.isnan(patient["overnight_stays"]) else int(patient["overnight_stays"])
-        lapses = patient["poa_valid_until"]
-        found = []
-
-        def note(kind: str, days: Any, words: str) -> None:
-            found.append(Miss(kind, int(days / np.timedelta64(1, "D")), f"{session_id} is on {day}, {words}"))
-
-        if not opens <= day <= ends:
-            note("horizon", max(opens - day, day - ends), f"outside the days planned for ({opens} to {ends})")
-        if session["book_by"] < today:
-            note("book_by", today - session["book_by"], f"and had to be booked by {session['book_by']}")
         if day < patient["earliest_date"]:
-            note("earliest", patient["earliest_date"] - day, f"before the patient is free ({patient['earliest_date']})")
-        if (day - today).astype(int) < notice_days:
-            note("notice", today + notice_days - day, f"too soon for {notice_days} days' notice from {today}")
-        if patient["home_provider"] != site["provider_code"] and (day - today).astype(int) < lead_days:
-            note("lead", today + lead_days - day, f"and {site['name']} prepares a transfer for {lead_days} days")
+            words = f"before the patient is free ({patient['earliest_date']})"
+            found.append(Miss("earliest", _days(patient["earliest_date"] - day), words))
+        if _days(day - today) < notice_days:
+            words = f"too soon for {notice_days} days' notice from {today}"
+            found.append(Miss("notice", notice_days - _days(day - today), words))
         if day > lapses:
-            note("assessment", day - lapses, f"after the pre-operative assessment lapses ({lapses})")
+            words = f"after the pre-operative assessment lapses ({lapses})"
+            found.append(Miss("assessment", _days(day - lapses), words))
         if np.isnat(lapses) and patient["care_kind"] == "theatre" and not self.unknown_assessment_fits:
-            note("assessment", day - day, "and the pre-operative assessment is not known")
+            found.append(Miss("assessment", 0, "and the pre-operative assessment is not known"))
+        nights = 0 if np.isnan(patient["overnight_stays"]) else int(patient["overnight_stays"])
         for start, stop in instance.unavailable_of.get(entry_id, ()):
             if any(start <= day + night <= stop for night in range(nights + 1)):
-                stay = f" with {nights} nights" if nights else ""
-                note(
-                    "unavailable", stop + 1 - day, f"{stay} when the patient is unavailable ({start} to {stop})".strip()
-                )
-        return found
+                stay = f"for {nights} nights, and" if nights else "when"
+                words = f"{stay} the patient is unavailable from {start} to {stop}"
+                found.append(Miss("unavailable", _days(stop - day) + 1, words))
+        return [miss._replace(words=f"{session_id} is on {day}, {miss.words}") for miss in found]
 
     def reason(self, facts: Facts, entry_id: str) -> str:
         """The date obstacle that rules out most sessions, at the session that misses it least."""
@@ -160,9 +153,30 @@ class Dates(Screen):
         kinds = [kind for misses in missed for kind in {miss.kind for miss in misses}]
         often = max(sorted(set(kinds)), key=kinds.count)
         nearest = min((miss.days, miss.words) for misses in missed for miss in misses if miss.kind == often)
-        return (
-            f"{subject} on a day that is not possible. The most frequent obstacle ({kinds.count(often)}): {nearest[1]}."
-        )
+        return f"{subject} on a day that is not possible. Most often ({kinds.count(often)}): {nearest[1]}."
+
+
+def _days(span: Any) -> int:
+    """A time span as whole days."""
+    return int(span / np.timedelta64(1, "D"))
+
+
+def _host_misses(instance: Instance, session: Record, site: Record, *, transfer: bool) -> list[Miss]:
+    """Why the day does not do for the hub and the host, whoever the patient is."""
+    info, day = instance.info, session["date"]
+    today = np.datetime64(info.plan_date)
+    found = []
+    if day < info.horizon_start or day > info.horizon_end:
+        outside = max(_days(np.datetime64(info.horizon_start) - day), _days(day - np.datetime64(info.horizon_end)))
+        words = f"outside the days planned for ({info.horizon_start} to {info.horizon_end})"
+        found.append(Miss("horizon", outside, words))
+    if session["book_by"] < today:
+        words = f"and had to be booked by {session['book_by']}"
+        found.append(Miss("book_by", _days(today - session["book_by"]), words))
+    if transfer and _days(day - today) < site["lead_days"]:
+        words = f"and {site['name']} prepares a transfer for {site['lead_days']:g} days"
+        found.append(Miss("lead", int(site["lead_days"]) - _days(day - today), words))
+    return found
 
 
 def _away(instance: Instance, entry: Ints, days: Array) -> Bools:

@@ -92,6 +92,4 @@ class MaxTravel(Screen):
             return f"{subject} at a site to which the journey is not known; the limit is {limit} minutes."
         minutes, name = min(too_far)
         unknown = " or the journey is not known" if len(too_far) < len(refused) else ""
-        nearest = f"the nearest of them is {minutes} minutes away ({name})" if len(session_ids) > 1 else ""
-        nearest = nearest or f"it is {minutes} minutes away ({name})"
-        return f"{subject} further than the limit of {limit} minutes{unknown}: {nearest}."
+        return f"{subject} too far away{unknown}: the limit is {limit} minutes, the nearest is {minutes} ({name})."

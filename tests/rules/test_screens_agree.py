@@ -1,0 +1,74 @@
+"""Every screen, with several parameters: what it keeps is what its check allows; screens commute."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from allocator.options import Facts
+from allocator.rule import Screen
+from models.rules import RULES
+from models.rules.consent import Consent
+from models.rules.dates import Dates
+from models.rules.in_pool import InPool
+from models.rules.max_travel import MaxTravel
+from models.rules.needs_met import NeedsMet
+from models.rules.not_declined import NotDeclined
+from models.rules.same_service import SameService
+from models.rules.session_accepts import SessionAccepts
+from models.rules.site_accepts import SiteAccepts
+from tests.rules.agreement import all_pairs, kept, through
+from tests.rules.boundary import tiny_facts
+
+SCREENS: tuple[Screen, ...] = (
+    InPool(),
+    InPool(admit_cancer=True, deferred_priorities=()),
+    SameService(),
+    SameService(pooled_codes=("110",)),
+    Consent(),
+    Consent(offer_to_not_asked=False),
+    NotDeclined(),
+    SiteAccepts(),
+    SiteAccepts(unknown_fits_independent=True),
+    SessionAccepts(),
+    SessionAccepts(unknown_fits_independent=True),
+    NeedsMet(),
+    MaxTravel(),
+    MaxTravel(car_minutes=30, public_transport_minutes=31, hard_cap_minutes=30),
+    Dates(),
+    Dates(notice_days_p2=1, notice_days_p3=2, notice_days_p4=3, notice_days_d2=4, unknown_assessment_fits=False),
+)
+EXAMPLES = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+
+
+def test_every_screen_that_exists_is_compared() -> None:
+    exist = {rule.name for rule in RULES if issubclass(rule, Screen)}
+    assert {screen.name for screen in SCREENS} == exist
+
+
+def test_screens_keep_what_their_checks_allow() -> None:
+    n_kept, n_pairs = Counter[str](), Counter[str]()
+
+    @EXAMPLES
+    @given(tiny_facts())
+    def compare(facts: Facts) -> None:
+        for screen in SCREENS:
+            only_waiting = not isinstance(screen, InPool)
+            n_kept[repr(screen)] += len(kept(screen, facts, only_waiting=only_waiting))
+            n_pairs[repr(screen)] += len(all_pairs(facts, only_waiting=only_waiting))
+
+    compare()
+    for screen in map(repr, SCREENS):
+        assert 0 < n_kept[screen] < n_pairs[screen], f"{screen} must keep some pairs and remove some"
+
+
+@settings(EXAMPLES, max_examples=8)
+@given(tiny_facts(), st.permutations(SCREENS))
+def test_screens_leave_the_same_pairs_in_any_order(facts: Facts, screens: list[Screen]) -> None:
+    pairs = all_pairs(facts, only_waiting=False)
+    for first, second in itertools.pairwise(screens):
+        alone = first.keep(pairs) & second.keep(pairs)
+        assert through((first, second), pairs) == through((second, first), pairs) == through((), pairs.take(alone))
