@@ -13,6 +13,7 @@ import datetime as dt
 import hashlib
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -180,18 +181,24 @@ def _month_of(extract: pd.DataFrame) -> str:
     raise InputError([f'The extract should cover one month written as "RTT-January-2026"; it says {periods}.'])
 
 
-def _weeks(frame: pd.DataFrame, first: int) -> list[int]:
-    return [column for column in frame.columns if isinstance(column, int) and column >= first]
+def _weeks(frame: pd.DataFrame, first: int) -> list[Any]:
+    columns: list[Any] = list(frame.columns)
+    return [column for column in columns if isinstance(column, int) and column >= first]
+
+
+def _bands(counts: pd.DataFrame) -> pd.DataFrame:
+    """Counts by provider and service, a column a week, as rows of one band each; empty bands are left out."""
+    rows = counts.reset_index().melt(id_vars=_KEY, var_name="week_from", value_name="entries")
+    rows = rows[rows["entries"] > 0].sort_values([*_KEY, "week_from"], ignore_index=True)
+    return rows.astype({"week_from": "int64", "entries": "int64"})
 
 
 def _theatre_waits(on_board: pd.DataFrame) -> pd.DataFrame:
     waiting = on_board[on_board["part"] == "Part_2A"]
     weeks = _weeks(waiting, FIRST_WEEK)
-    counts = waiting.groupby(_KEY)[weeks].sum().stack().rename("entries").astype(int)
-    long = counts[counts > 0].rename_axis([*_KEY, "week_from"]).reset_index()
-    last = max(weeks)
-    ends = (long["week_from"] + 1).where(long["week_from"] < last, OPEN_BAND_TO)
-    return long.assign(week_to=ends)[[*_KEY, "week_from", "week_to", "entries"]]
+    rows = _bands(waiting.groupby(_KEY)[weeks].sum())
+    ends = (rows["week_from"] + 1).where(rows["week_from"] < max(weeks), OPEN_BAND_TO)
+    return rows.assign(week_to=ends)[[*_KEY, "week_from", "week_to", "entries"]]
 
 
 def _theatre_lists(on_board: pd.DataFrame) -> pd.DataFrame:
@@ -231,10 +238,21 @@ def _providers(nearby: pd.DataFrame, board: str, sites: pd.DataFrame) -> pd.Data
 
 
 def _readable(name: str) -> str:
-    words = (
-        name.title().replace("Nhs", "NHS").replace("'S ", "'s ").replace(" And ", " and ").replace("Isight", "iSight")
-    )
-    return words.replace("Aces ", "ACES ").replace("Spamedica", "SpaMedica").strip()
+    words = name.title()
+    for shouted, written in _SPELLING.items():
+        words = words.replace(shouted, written)
+    return words.strip()
+
+
+_SPELLING = {
+    "Nhs": "NHS",
+    "'S ": "'s ",
+    " And ": " and ",
+    " Of ": " of ",
+    "Isight": "iSight",
+    "Aces ": "ACES ",
+    "Spamedica": "SpaMedica",
+}
 
 
 def read_diagnostics(path: Path, census: dt.date, providers: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -250,12 +268,10 @@ def read_diagnostics(path: Path, census: dt.date, providers: pd.DataFrame) -> tu
     lists = month.groupby(_KEY)[["Total Waiting List", done]].sum().astype(int)
     lists = lists.set_axis(["list_size", "tests_done"], axis=1)
     bands = {column: int(column[:2]) for column in month.columns if column.endswith(" weeks") and column[:2].isdigit()}
-    counts = month.rename(columns=bands).groupby(_KEY)[list(bands.values())].sum().stack().astype(int)
-    on_board = providers.loc[providers["on_board"], "provider_code"]
-    long = counts[counts > 0].rename("entries").rename_axis([*_KEY, "week_from"]).reset_index()
-    long = long[long["provider_code"].isin(on_board)]
-    ends = (long["week_from"] + 1).where(long["week_from"] < max(bands.values())).astype("Int64")
-    waits = long.assign(week_to=ends)[[*_KEY, "week_from", "week_to", "entries"]]
+    rows = _bands(month.rename(columns=bands).groupby(_KEY)[list(bands.values())].sum())
+    rows = rows[rows["provider_code"].isin(providers.loc[providers["on_board"], "provider_code"])]
+    ends = (rows["week_from"] + 1).where(rows["week_from"] < max(bands.values())).astype("Int64")
+    waits = rows.assign(week_to=ends)[[*_KEY, "week_from", "week_to", "entries"]]
     return waits.reset_index(drop=True), lists[lists.sum(axis=1) > 0].reset_index()
 
 
