@@ -27,7 +27,7 @@ class Spend(Goal):
     unit: ClassVar[str] = "pence"
 
     default_case_gbp: float = parameter(
-        0.0, "Price of a case where neither session nor entry has one.", "GBP", ge=0, le=1_000_000
+        2000.0, "Price of a case where neither session nor entry has one.", "GBP", ge=0, le=1_000_000
     )
 
     def rows(self, columns: Columns) -> Rows:

@@ -51,7 +51,7 @@ class Weighted(Goal):
     per_travel_minute: int = parameter(200, "Cost of a minute of travel.", "thousandths", ge=0, le=MOST)
     per_gbp: int = parameter(5, "Cost of a pound, for cases and openings.", "thousandths", ge=0, le=MOST)
     default_case_gbp: float = parameter(
-        0.0, "Price of a case where neither session nor entry has one.", "GBP", ge=0, le=1_000_000
+        2000.0, "Price of a case where neither session nor entry has one.", "GBP", ge=0, le=1_000_000
     )
 
     @model_validator(mode="after")
