@@ -40,8 +40,10 @@ class Loader:
         self._opening_cost = opening_part.maximum(0).tocsc()
         self._opening_row = matrix[waits_for_opening & ~has_auxiliary].tocsr()
         self._opening_need = formulation.rows.lower[waits_for_opening & ~has_auxiliary]
+        self._fewest, self._opening_rows = self._fewest_cases(np.flatnonzero(waits_for_opening & ~has_auxiliary))
         self.chosen: Bools = columns.options.fixed.copy()
-        self._cases = np.bincount(columns.options.session[self.chosen], minlength=self._n_sessions)
+        used = np.bincount(columns.options.session[self.chosen], minlength=self._n_sessions)
+        self._cases: Ints = used.astype(np.int64)
         self.activity = self._activity()
 
     @property
@@ -60,16 +62,48 @@ class Loader:
 
     def addable(self, first: int, stop: int) -> Bools:
         """Of the options first..stop, which could be added now one at a time, shape (stop - first,)."""
-        spans = self._start[first : stop + 1]
-        inside = slice(spans[0], spans[-1])
-        rows, coefficients = self._row[inside], self._coefficient[inside]
-        after = self.activity[rows] + coefficients
-        breaks = ((coefficients > 0) & (after > self._upper[rows])) | ((coefficients < 0) & (after < self._lower[rows]))
-        broken = np.concatenate([[0], np.cumsum(breaks)])
-        free: Bools = (broken[spans[1:] - spans[0]] == broken[spans[:-1] - spans[0]]) & ~self.chosen[first:stop]
+        position, _ = self.broken_rows(first, stop)
+        free: Bools = ~self.chosen[first:stop]
+        free[position] = False
         for position in np.flatnonzero(free):
             free[position] = self._opening_fits(first + int(position))
         return free
+
+    def broken_rows(self, first: int, stop: int) -> tuple[Ints, Ints]:
+        """What keeps options first..stop out: (option position, row) of every row that adding it breaks."""
+        spans = self._start[first : stop + 1]
+        inside = slice(spans[0], spans[-1])
+        rows, coefficients = self._row[inside], self._coefficient[inside]
+        position = np.repeat(np.arange(stop - first), np.diff(spans))
+        after = self.activity[rows] + coefficients
+        breaks = ((coefficients > 0) & (after > self._upper[rows])) | ((coefficients < 0) & (after < self._lower[rows]))
+        return position[breaks], np.asarray(rows[breaks], dtype=np.int64)
+
+    def obstacles(self, first: int, stop: int) -> tuple[Ints, Ints]:
+        """The same, with what opening the session would break, and too few cases to open it with one."""
+        position, row = self.broken_rows(first, stop)
+        positions, rows = [position], [row]
+        for option in range(first, stop):
+            charged, coefficients = self._opening_charge(option)
+            over = charged[self.activity[charged] + coefficients > self._upper[charged]]
+            session = self.formulation.options.session[option]
+            alone = self._cases[session] == 0 and self._fewest[session] > 1
+            found = np.append(over, self._opening_rows[session]) if alone else over
+            positions.append(np.full(len(found), option - first))
+            rows.append(np.asarray(found, dtype=np.int64))
+        return np.concatenate(positions), np.concatenate(rows)
+
+    def _fewest_cases(self, waiting: Ints) -> tuple[Ints, Ints]:
+        """Cases that each session needs to be opened, and the row that says so (-1: none), (n_sessions,)."""
+        columns = self.formulation.columns
+        fewest = np.zeros(len(columns.opening_column), dtype=np.int64)
+        rows = np.full(len(columns.opening_column), -1, dtype=np.int64)
+        openings = slice(self.n_options, self.n_options + len(columns.opening_session))
+        part = sparse.coo_array(self._opening_row[:, openings])
+        sessions = columns.opening_session[part.col]
+        np.maximum.at(fewest, sessions, (self._opening_need[part.row] - part.data).astype(np.int64))
+        rows[sessions] = waiting[part.row]
+        return fewest, rows
 
     def can_add(self, option: int) -> bool:
         """Would every row still be satisfiable with this option added."""

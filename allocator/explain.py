@@ -1,0 +1,177 @@
+"""Why an entry has no place: a code from a closed list, and one sentence with numbers.
+
+| code                  | it means                                                                    |
+|-----------------------|-----------------------------------------------------------------------------|
+| treated               | already treated: the entry leaves the list                                  |
+| NAME OF A SCREEN      | this rule alone removes every session that is left for the entry            |
+| session_in_conflict   | every session that is left is closed because a booking there does not fit   |
+| several_rules         | no single rule removes every session; together they do                      |
+| NAME OF A LIMIT       | sessions are possible, and this limit keeps the entry out of every one      |
+| several_limits        | sessions are possible, and different limits keep the entry out of them      |
+| worsens_a_goal        | a place is free, and using it would make the plan worse on a goal           |
+
+Every sentence is about this plan as it stands: it says what keeps the entry out unless somebody else moves.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+
+import numpy as np
+
+from allocator.allocation import Allocation
+from allocator.answer import Unplaced
+from allocator.formulation import Formulation
+from allocator.instance import Bools, Ints
+from allocator.options import Facts, Options, joined_pairs
+from allocator.policy import Policy
+from allocator.rule import Conflict, Screen, closed_sessions
+from allocator.solve.loader import Loader, complete, merit
+
+TREATED = "treated"
+IN_CONFLICT = "session_in_conflict"
+SEVERAL_RULES = "several_rules"
+SEVERAL_LIMITS = "several_limits"
+WORSENS = "worsens_a_goal"
+
+
+def explain_unplaced(
+    formulation: Formulation, policy: Policy, allocation: Allocation, conflicts: Sequence[Conflict]
+) -> tuple[Unplaced, ...]:
+    """A reason for every entry that has no place, sorted by entry_id. Held entries are not among them."""
+    facts = formulation.options.facts
+    has_option = np.zeros(len(facts.standing.waiting), dtype=bool)
+    has_option[formulation.options.entry] = True
+    closed = closed_sessions(facts, conflicts)
+    reasons = [
+        *treated(facts),
+        *without_option(facts, policy.screens, np.flatnonzero(facts.standing.waiting & ~has_option), closed),
+        *with_option(formulation, policy, allocation),
+    ]
+    return tuple(sorted(reasons, key=lambda unplaced: unplaced.entry_id))
+
+
+def treated(facts: Facts) -> Iterator[Unplaced]:
+    """Entries that have left the list."""
+    held = facts.instance.column("patients", "held")
+    for row in np.flatnonzero(facts.standing.treated & ~held):
+        entry_id = facts.instance.column("patients", "entry_id")[row]
+        yield Unplaced(entry_id, TREATED, "Already treated: this entry leaves the list.")
+
+
+def without_option(
+    facts: Facts, screens: Sequence[Screen], entries: Ints, closed: Collection[int]
+) -> Iterator[Unplaced]:
+    """Entries that the screens leave no session, with the screen that alone removes all, if there is one."""
+    entry_ids = facts.instance.column("patients", "entry_id")
+    unseen = set(entries.tolist())
+    for pairs in joined_pairs(facts, screens, entries):
+        kept = {screen.name: screen.keep(pairs) for screen in screens}
+        kept[IN_CONFLICT] = ~np.isin(pairs.session, list(closed))
+        for first, stop in spans(pairs):
+            entry = int(pairs.entry[first])
+            unseen.discard(entry)
+            funnel = {name: keep[first:stop] for name, keep in kept.items()}
+            yield screened(facts, screens, str(entry_ids[entry]), funnel)
+    joining = next((screen for screen in screens if screen.join(facts) is not None), None)
+    for entry in unseen:
+        entry_id = str(entry_ids[entry])
+        if joining is None:
+            yield Unplaced(entry_id, SEVERAL_RULES, "There is no spare session at all.")
+        else:
+            yield Unplaced(entry_id, joining.name, joining.reason(facts, entry_id))
+
+
+def screened(facts: Facts, screens: Sequence[Screen], entry_id: str, funnel: dict[str, Bools]) -> Unplaced:
+    """The reason of one entry, from what each screen keeps of its sessions."""
+    for screen in screens:
+        if not funnel[screen.name].any():
+            return Unplaced(entry_id, screen.name, screen.reason(facts, entry_id))
+    n_sessions = len(funnel[IN_CONFLICT])
+    if not funnel[IN_CONFLICT].any():
+        return Unplaced(entry_id, IN_CONFLICT, f"All {n_sessions} sessions are closed: a booking there does not fit.")
+    lost = [(int((~keep).sum()), name) for name, keep in funnel.items() if not keep.all()]
+    parts = "; ".join(f"{name} rules out {count}" for count, name in sorted(lost, key=lambda item: (-item[0], item[1])))
+    text = f"{n_sessions} sessions offer this service and none passes every rule: {parts}."
+    return Unplaced(entry_id, SEVERAL_RULES, text)
+
+
+def with_option(formulation: Formulation, policy: Policy, allocation: Allocation) -> Iterator[Unplaced]:
+    """Entries that could be placed somewhere and are not: what keeps them out of every option."""
+    options = formulation.options
+    entry_ids = options.instance.column("patients", "entry_id")
+    loader = loaded(formulation, allocation)
+    before = merit(formulation, complete(formulation, loader.chosen))
+    phrases = {limit.label: limit.blocked for limit in policy.limits}
+    block_of_row = block_labels(formulation)
+    for first, stop in spans(options):
+        entry_id = str(entry_ids[options.entry[first]])
+        if loader.chosen[first:stop].any() or entry_id in allocation.of_entry:
+            continue
+        blocked = [set[str]() for _ in range(stop - first)]
+        for position, row in zip(*loader.obstacles(first, stop), strict=True):
+            blocked[position].add(block_of_row[row])
+        free = [first + position for position, labels in enumerate(blocked) if not labels]
+        if free:
+            yield Unplaced(entry_id, WORSENS, worsened(formulation, loader, free[0], before))
+        else:
+            yield blocked_reason(entry_id, blocked, phrases)
+
+
+def blocked_reason(entry_id: str, blocked: Sequence[set[str]], phrases: dict[str, str]) -> Unplaced:
+    """The reason of an entry all of whose options are blocked: one limit, or several."""
+    n_options = len(blocked)
+    everywhere = set.intersection(*blocked)
+    where = f"{n_options} suitable session{'s' if n_options > 1 else ''}"
+    if everywhere:
+        label = min(everywhere)
+        return Unplaced(entry_id, label, f"Could go to {where}, but in each {phrases.get(label, label)}.")
+    counts = Counter(label for labels in blocked for label in labels)
+    parts = "; ".join(
+        f"in {count} {phrases.get(label, label)}"
+        for label, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    )
+    return Unplaced(entry_id, SEVERAL_LIMITS, f"Could go to {where}, but {parts}.")
+
+
+def worsened(formulation: Formulation, loader: Loader, option: int, before: tuple[int, ...]) -> str:
+    """Which goal would get worse if this free option were used."""
+    loader.add(option)
+    after = merit(formulation, complete(formulation, loader.chosen))
+    loader.remove(option)
+    session = formulation.options.instance.column("sessions", "session_id")[formulation.options.session[option]]
+    for goal, new, old in zip(formulation.goals, after, before, strict=True):
+        if new < old:
+            return (
+                f"A place in {session} is free, but using it would make {goal.label} worse by {old - new} {goal.unit}."
+            )
+    return f"A place in {session} is free, but using it would improve no goal."
+
+
+def loaded(formulation: Formulation, allocation: Allocation) -> Loader:
+    """A loader that holds the plan."""
+    options = formulation.options
+    entry_ids = options.instance.column("patients", "entry_id")
+    session_ids = options.instance.column("sessions", "session_id")
+    placed = {(place.entry_id, place.session_id) for place in allocation.placements}
+    loader = Loader(formulation)
+    for row in np.flatnonzero(~options.fixed):
+        if (entry_ids[options.entry[row]], session_ids[options.session[row]]) in placed:
+            loader.add(int(row))
+    return loader
+
+
+def block_labels(formulation: Formulation) -> list[str]:
+    """The label of the rule that made each row."""
+    labels = [""] * formulation.rows.matrix.shape[0]
+    for block in formulation.blocks:
+        labels[block.start : block.stop] = [block.label] * (block.stop - block.start)
+    return labels
+
+
+def spans(pairs: Options) -> Iterator[tuple[int, int]]:
+    """(first, stop) of each entry's pairs, which stand together."""
+    starts = np.flatnonzero(np.diff(pairs.entry, prepend=-1) != 0)
+    stops = np.append(starts[1:], len(pairs))
+    yield from zip(starts.tolist(), stops.tolist(), strict=True)
