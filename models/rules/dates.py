@@ -137,7 +137,7 @@ class Dates(Screen):
         nights = 0 if np.isnan(patient["overnight_stays"]) else int(patient["overnight_stays"])
         for start, stop in instance.unavailable_of.get(entry_id, ()):
             if any(start <= day + night <= stop for night in range(nights + 1)):
-                stay = f"for {nights} nights, and" if nights else "when"
+                stay = f"for a stay to {day + nights}, and" if nights else "when"
                 words = f"{stay} the patient is unavailable from {start} to {stop}"
                 found.append(Miss("unavailable", _days(stop - day) + 1, words))
         return [miss._replace(words=f"{session_id} is on {day}, {miss.words}") for miss in found]

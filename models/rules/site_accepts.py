@@ -94,7 +94,7 @@ class SiteAccepts(Screen):
             if np.isnan(patient["overnight_stays"]):
                 found += [] if trusting else ["nobody can stay overnight, and the length of stay is not known"]
             elif patient["overnight_stays"] > 0:
-                found.append(f"nobody can stay overnight, and {patient['overnight_stays']:g} nights are needed")
+                found.append(f"nobody can stay overnight; nights needed: {patient['overnight_stays']:g}")
         return found
 
     def reason(self, facts: Facts, entry_id: str) -> str:
