@@ -1,0 +1,108 @@
+"""What the hub does every morning: check, run, carry, verify. Each calls the engine and says what came."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from allocator.answer import Ending, Limits, Progress
+from allocator.carry import carry
+from allocator.errors import AuditFailedError, UsageError
+from allocator.intake import read_instance, summary_lines
+from allocator.policy import Policy, read_policy
+from allocator.report import write_run
+from allocator.run import allocate
+from allocator.verify import verify
+from api.progress import told
+from api.settings import Settings
+from api.words import run_lines
+from models import CATALOGUE
+
+
+def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) -> None:
+    """Read, plan, audit, write; exit 5 where the audit fails, 130 where it was cancelled with a plan."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f'"{out}" is there already and is not empty. Maybe choose another --out.')
+    policy = policy_of(settings)
+    with told() as report:
+        report(Progress("read", 0.0))
+        intake = read_instance(instance)
+        limits = Limits(
+            seconds=settings.time_limit,
+            work=settings.work,
+            seed=settings.seed,
+            threads=settings.cores,
+            backend=settings.backend.value,
+            strict=settings.strict,
+        )
+        run = allocate(intake.instance, policy, limits, report)
+        report(Progress("write", sum(run.seconds.values())))
+        write_run(run, intake, out, settings.previous)
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    say(summary if as_json else run_lines(summary, run, out))
+    if not run.audit.passed:
+        raise AuditFailedError(f"The plan failed its audit: see {out / 'audit.json'}. Nothing of it may be used.")
+    if run.ending is Ending.CANCELLED:
+        raise typer.Exit(130)
+
+
+def policy_of(settings: Settings) -> Policy:
+    """The policy that the settings name."""
+    toml = ""
+    if settings.policy is not None:
+        if not settings.policy.is_file():
+            raise UsageError(f'There is no policy file "{settings.policy}".')
+        toml = settings.policy.read_text(encoding="utf-8")
+    return read_policy(CATALOGUE, toml, settings.changes)
+
+
+def check_instance(instance: Path, *, as_json: bool) -> None:
+    """Read an instance and say what would be refused or held."""
+    intake = read_instance(instance)
+    found = {
+        "instance": intake.instance.info.name,
+        "fingerprint": intake.instance.fingerprint,
+        "rows_read": dict(intake.rows_read),
+        "rows_accepted": dict(intake.rows_accepted),
+        "notices": list(intake.notices),
+        "quarantine": intake.quarantine.astype("str").to_dict("records"),
+    }
+    say(found if as_json else summary_lines(intake))
+
+
+def carry_over(run_folder: Path, decisions: Path | None, into: Path, *, as_json: bool) -> None:
+    """Write tomorrow's commitments."""
+    result = carry(run_folder, decisions, into)
+    counts = {
+        "kept": result.kept,
+        "carried": result.carried,
+        "dropped": result.dropped,
+        "proposed": result.proposed,
+        "decided": result.decided,
+    }
+    line = f"{result.path}: " + ", ".join(f"{count} {name}" for name, count in counts.items()) + "."
+    say({"path": str(result.path), **counts} if as_json else [line])
+
+
+def verify_run(run_folder: Path, instance: Path | None, *, as_json: bool) -> None:
+    """Check a run folder again; AuditFailedError where anything is wrong."""
+    found = verify(run_folder, instance, CATALOGUE)
+    passed = [f"checked: {what}" for what in found.checked]
+    say(
+        {"ok": found.ok, "findings": list(found.findings), "checked": list(found.checked)}
+        if as_json
+        else [*passed, *found.findings]
+    )
+    if not found.ok:
+        raise AuditFailedError(f"{run_folder} does not hold: {len(found.findings)} finding(s), listed above.")
+    if not as_json:
+        say(["Everything holds."])
+
+
+def say(found: dict[str, Any] | list[str]) -> None:
+    """Results on standard output: JSON, or lines."""
+    text = json.dumps(found, ensure_ascii=False, indent=2) if isinstance(found, dict) else "\n".join(found)
+    typer.echo(text)

@@ -1,0 +1,54 @@
+"""Progress on standard error: a live line in a terminal, one line a step elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from allocator.answer import Progress, Reporter
+
+STAGES = {
+    "read": "Reading and checking the tables",
+    "options": "Finding who could go where",
+    "formulate": "Writing the rules down as numbers",
+    "solve": "Planning",
+    "prove": "Proving how good the plan is",
+    "audit": "Auditing the plan",
+    "explain": "Finding reasons and the baseline",
+    "write": "Writing the run folder",
+}
+
+
+@contextmanager
+def told() -> Iterator[Reporter]:
+    """A reporter that tells people where the run is, until the block ends."""
+    console = Console(stderr=True, highlight=False)
+    live = console.status("Starting") if console.is_terminal else None
+    last = ""
+
+    def report(progress: Progress) -> None:
+        nonlocal last
+        text = sentence(progress)
+        if live is not None:
+            live.update(text)
+        elif text != last:
+            console.print(text)
+            last = text
+
+    if live is None:
+        yield report
+    else:
+        with live:
+            yield report
+
+
+def sentence(progress: Progress) -> str:
+    """One line for people."""
+    text = f"{progress.seconds:6.1f} s  {STAGES.get(progress.stage, progress.stage)}"
+    if progress.goal:
+        text += f": {progress.goal} = {progress.value:,}" if progress.value is not None else f": {progress.goal}"
+        if progress.bound is not None:
+            text += f" (bound {progress.bound:,})"
+    return text

@@ -1,0 +1,30 @@
+"""A run in a dozen plain lines for the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from allocator.answer import GoalResult, Run
+
+
+def run_lines(summary: dict[str, Any], run: Run, out: Path) -> list[str]:
+    """What was planned, how good it is on every goal, and where to look."""
+    placed = len({place.entry_id for place in run.allocation.placements if place.state != "reserved"})
+    lines = [
+        f"{run.facts.instance.info.name}: {placed:,} people have a place, {len(run.unplaced):,} entries have none.",
+        "The audit passed." if run.audit.passed else "THE AUDIT FAILED.",
+        "",
+        f"{'goal':<28}{'plan':>14}{'by hand':>14}{'no plan beats':>15}{'gap':>8}",
+    ]
+    lines += [goal_line(goal, run.baseline_scores[goal.label]) for goal in run.goals]
+    lines += ["", f"Report:  {out / 'report.html'}", f"Plan:    {out / 'allocation.csv'}"]
+    return lines
+
+
+def goal_line(goal: GoalResult, by_hand: int) -> str:
+    """One goal: the plan's value, the baseline's, the certified bound and the gap between."""
+    gap = goal.gap(goal.certified_bound)
+    bound = "not proven" if goal.certified_bound is None else f"{goal.certified_bound:,}"
+    shown = "" if gap is None else f"{100 * gap:.1f}%"
+    return f"{goal.label:<28}{goal.value:>14,}{by_hand:>14,}{bound:>15}{shown:>8}  {goal.unit}"
