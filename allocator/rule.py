@@ -272,6 +272,10 @@ class Goal(Rule):
         """(n_entries,) datetime64[D], the day by which this goal wants each entry treated; NaT where it sets none."""
         return None
 
+    def bands_weeks(self) -> tuple[int, ...]:
+        """Wait bands over which this goal counts people at each reporting date; reports count breaches by them."""
+        return ()
+
     @abstractmethod
     def price(self, columns: Columns) -> Price:
         """The value of any plan as constant + values @ columns, auxiliaries at their best."""

@@ -51,6 +51,10 @@ class LongestWaits(Goal):
         """One goal a band."""
         return tuple(self.model_copy(update={"over_weeks": (weeks,)}) for weeks in self.over_weeks)
 
+    def bands_weeks(self) -> tuple[int, ...]:
+        """The bands, highest first."""
+        return self.over_weeks
+
     def price(self, columns: Columns) -> Price:
         """For each placement, how many bands and reporting dates it counts for."""
         options = columns.options
