@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from allocator.instance import Array, Bools, Floats, Instance, Ints
-from allocator.options import Facts, Options
+from allocator.options import Facts
 
 
 def codes_of(values: Array) -> tuple[Ints, list[str]]:
@@ -31,16 +31,14 @@ def flag_numbers(values: Array) -> Floats:
     return np.array([np.nan if pd.isna(value) else float(value) for value in values], dtype=np.float64)
 
 
-def trusting_hosts(options: Options, unknown_fits_independent: bool) -> Bools:
-    """(n_options,) does a value that is not known count as fitting at this host."""
-    trusting: Bools = ~options.instance.session_independent[options.session] | unknown_fits_independent
-    return trusting
-
-
-def not_above(value: Floats, limit: Floats, trusting: Bools) -> Bools:
-    """(n,) value <= limit; no limit fits everybody, an unknown value only hosts that are trusting."""
-    fits: Bools = np.isnan(limit) | (value <= limit) | (np.isnan(value) & trusting)
-    return fits
+def within(values: Floats, lowest: float, highest: float, trusting: bool) -> Bools:
+    """(n,) lowest <= value <= highest; NaN is no limit, and an unknown value fits who is trusting."""
+    fits = np.ones(len(values), dtype=bool)
+    if not np.isnan(highest):
+        fits &= values <= highest
+    if not np.isnan(lowest):
+        fits &= values >= lowest
+    return fits | np.isnan(values) if trusting else fits
 
 
 def sessions_of_entry(facts: Facts, entry_id: str) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ offered; the notice days are defaults that a hub sets for itself.
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -118,28 +120,28 @@ class Dates(Screen):
     def misses(self, instance: Instance, entry_id: str, session_id: str) -> list[Miss]:
         """Every reason why the day of a session does not do for an entry, from the tables."""
         patient, session = instance.patient[entry_id], instance.session[session_id]
-        site, day = instance.site[session["site_code"]], session["date"]
+        site, day = instance.site[session["site_code"]], session["date"].item()
         found = _host_misses(instance, session, site, transfer=patient["home_provider"] != site["provider_code"])
-        today = np.datetime64(instance.info.plan_date)
-        own, lapses = patient["min_notice_days"], patient["poa_valid_until"]
-        notice_days = int(self._notice_days(patient["clinical_priority"]) if np.isnan(own) else own)
-        if day < patient["earliest_date"]:
-            words = f"before the patient is free ({patient['earliest_date']})"
-            found.append(Miss("earliest", _days(patient["earliest_date"] - day), words))
-        if _days(day - today) < notice_days:
+        own, today = patient["min_notice_days"], instance.info.plan_date
+        notice_days = int(self._notice_days(patient["clinical_priority"]) if math.isnan(own) else own)
+        earliest, lapses = patient["earliest_date"].item(), patient["poa_valid_until"].item()
+        if earliest and day < earliest:
+            found.append(Miss("earliest", (earliest - day).days, f"before the patient is free ({earliest})"))
+        if (day - today).days < notice_days:
             words = f"too soon for {notice_days} days' notice from {today}"
-            found.append(Miss("notice", notice_days - _days(day - today), words))
-        if day > lapses:
+            found.append(Miss("notice", notice_days - (day - today).days, words))
+        if lapses and day > lapses:
             words = f"after the pre-operative assessment lapses ({lapses})"
-            found.append(Miss("assessment", _days(day - lapses), words))
-        if np.isnat(lapses) and patient["care_kind"] == "theatre" and not self.unknown_assessment_fits:
+            found.append(Miss("assessment", (day - lapses).days, words))
+        if not lapses and patient["care_kind"] == "theatre" and not self.unknown_assessment_fits:
             found.append(Miss("assessment", 0, "and the pre-operative assessment is not known"))
-        nights = 0 if np.isnan(patient["overnight_stays"]) else int(patient["overnight_stays"])
+        nights = 0 if math.isnan(patient["overnight_stays"]) else int(patient["overnight_stays"])
+        stay = [day + dt.timedelta(days=night) for night in range(nights + 1)]
         for start, stop in instance.unavailable_of.get(entry_id, ()):
-            if any(start <= day + night <= stop for night in range(nights + 1)):
-                stay = f"for a stay to {day + nights}, and" if nights else "when"
-                words = f"{stay} the patient is unavailable from {start} to {stop}"
-                found.append(Miss("unavailable", _days(stop - day) + 1, words))
+            if any(start <= one_day <= stop for one_day in stay):
+                when = f"for a stay to {stay[-1]}, and" if nights else "when"
+                words = f"{when} the patient is unavailable from {start} to {stop}"
+                found.append(Miss("unavailable", (stop.item() - day).days + 1, words))
         return [miss._replace(words=f"{session_id} is on {day}, {miss.words}") for miss in found]
 
     def reason(self, facts: Facts, entry_id: str) -> str:
@@ -156,26 +158,19 @@ class Dates(Screen):
         return f"{subject} on a day that is not possible. Most often ({kinds.count(often)}): {nearest[1]}."
 
 
-def _days(span: Any) -> int:
-    """A time span as whole days."""
-    return int(span / np.timedelta64(1, "D"))
-
-
 def _host_misses(instance: Instance, session: Record, site: Record, *, transfer: bool) -> list[Miss]:
     """Why the day does not do for the hub and the host, whoever the patient is."""
-    info, day = instance.info, session["date"]
-    today = np.datetime64(info.plan_date)
+    info, day, book_by = instance.info, session["date"].item(), session["book_by"].item()
     found = []
-    if day < info.horizon_start or day > info.horizon_end:
-        outside = max(_days(np.datetime64(info.horizon_start) - day), _days(day - np.datetime64(info.horizon_end)))
+    if not info.horizon_start <= day <= info.horizon_end:
+        outside = max(info.horizon_start - day, day - info.horizon_end).days
         words = f"outside the days planned for ({info.horizon_start} to {info.horizon_end})"
         found.append(Miss("horizon", outside, words))
-    if session["book_by"] < today:
-        words = f"and had to be booked by {session['book_by']}"
-        found.append(Miss("book_by", _days(today - session["book_by"]), words))
-    if transfer and _days(day - today) < site["lead_days"]:
+    if book_by and book_by < info.plan_date:
+        found.append(Miss("book_by", (info.plan_date - book_by).days, f"and had to be booked by {book_by}"))
+    if transfer and (day - info.plan_date).days < site["lead_days"]:
         words = f"and {site['name']} prepares a transfer for {site['lead_days']:g} days"
-        found.append(Miss("lead", int(site["lead_days"]) - _days(day - today), words))
+        found.append(Miss("lead", int(site["lead_days"]) - (day - info.plan_date).days, words))
     return found
 
 

@@ -62,18 +62,18 @@ class InPool(Screen):
                 continue
             entry_id = placement.entry_id
             day = facts.instance.session[placement.session_id]["date"]
-            problem = self._never(facts, entry_id, settled) or _not_on(facts.instance.patient[entry_id], day)
+            problem = (
+                settled.get(entry_id) or self._never(facts, entry_id) or _not_on(facts.instance.patient[entry_id], day)
+            )
             if problem:
                 violations.append(Violation(self.name, f"{problem}; placed on {day}", (entry_id,)))
         return violations
 
-    def _never(self, facts: Facts, entry_id: str, settled: dict[str, str]) -> str:
-        """Why no session at all may take the entry; empty where one may."""
+    def _never(self, facts: Facts, entry_id: str) -> str:
+        """Why no session may take the entry, whatever is settled about it; empty where one may."""
         patient = facts.instance.patient[entry_id]
         if patient["held"]:
             return "the entry is held back because its data are damaged"
-        if entry_id in settled:
-            return settled[entry_id]
         if patient["clinical_priority"] in self.deferred_priorities:
             return f"priority {patient['clinical_priority']} means that the procedure is deferred"
         if patient["pathway"] == "cancer" and not self.admit_cancer:
@@ -85,7 +85,7 @@ class InPool(Screen):
     def reason(self, facts: Facts, entry_id: str) -> str:
         """What keeps the entry out of the pool, with its dates."""
         instance = facts.instance
-        never = self._never(facts, entry_id, _settled(instance))
+        never = self._never(facts, entry_id) or _standing(facts, entry_id)
         if never:
             return f"{never[0].upper()}{never[1:]}."
         patient = instance.patient[entry_id]
@@ -105,6 +105,14 @@ def _not_on(patient: Any, day: Any) -> str:
     if not np.isnat(patient["home_tci_date"]) and day >= patient["home_tci_date"]:
         return f"the home provider has already given the date {patient['home_tci_date']}"
     return ""
+
+
+def _standing(facts: Facts, entry_id: str) -> str:
+    """Why an entry that is not held waits for nothing; empty where it waits."""
+    entry, standing = facts.instance.entry_row[entry_id], facts.standing
+    if standing.waiting[entry]:
+        return ""
+    return "the patient has been treated" if standing.treated[entry] else "a place is already offered or booked"
 
 
 def _settled(instance: Instance) -> dict[str, str]:

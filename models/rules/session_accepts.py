@@ -18,7 +18,7 @@ from allocator.allocation import Allocation
 from allocator.instance import Bools
 from allocator.options import Facts, Options
 from allocator.rule import Screen, Violation, parameter
-from models.screening import codes_of, no_session, not_above, sessions_of_entry, share_of, tags_of, trusting_hosts
+from models.screening import codes_of, no_session, sessions_of_entry, share_of, tags_of, within
 
 
 class SessionAccepts(Screen):
@@ -35,19 +35,43 @@ class SessionAccepts(Screen):
 
     def keep(self, options: Options) -> Bools:
         """(n_options,) age and procedure fit the session."""
-        trusting = trusting_hosts(options, self.unknown_fits_independent)
-        age = options.of_entry("age_years")
-        fits = not_above(age, options.of_session("max_age_years"), trusting)
-        fits &= not_above(-age, -options.of_session("min_age_years"), trusting)
+        return self._takes_age(options) & self._takes_procedure(options)
+
+    def _takes_age(self, options: Options) -> Bools:
+        """(n_options,), worked out once for every entry and every distinct pair of limits."""
+        column = options.instance.column
+        profiles = [
+            (lowest, highest, bool(self.unknown_fits_independent or not independent))
+            for lowest, highest, independent in zip(
+                np.nan_to_num(column("sessions", "min_age_years"), nan=-1),
+                np.nan_to_num(column("sessions", "max_age_years"), nan=-1),
+                options.instance.session_independent,
+                strict=True,
+            )
+        ]
+        number = {profile: row for row, profile in enumerate(dict.fromkeys(profiles))}
+        ages = column("patients", "age_years")
+        takes = [
+            within(ages, np.nan if lowest < 0 else lowest, np.nan if highest < 0 else highest, trusting)
+            for lowest, highest, trusting in number
+        ]
+        profile = np.array([number[profile] for profile in profiles], dtype=np.int64)
+        kept: Bools = np.array(takes, dtype=bool).reshape(len(number), len(ages))[
+            profile[options.session], options.entry
+        ]
+        return kept
+
+    def _takes_procedure(self, options: Options) -> Bools:
+        """(n_options,), worked out once for every distinct procedure and distinct list of prefixes."""
         procedure, procedures = codes_of(options.instance.column("patients", "procedure_code"))
         accepted, cells = codes_of(options.instance.column("sessions", "accepts_procedures"))
-        # Rows are distinct procedures, columns distinct lists of prefixes.
         prefixes = [tuple(tags_of(plain(cell))) for cell in cells]
-        rows = [[_begins(plain(code), accepts) for accepts in prefixes] for code in procedures]
-        table = np.array(rows, dtype=np.int8).reshape(len(procedures), len(cells))
-        found = table[procedure[options.entry], accepted[options.session]]
-        fits &= (found == FITS) | ((found == UNKNOWN) & trusting)
-        return fits
+        found = np.array([[_begins(plain(code), accepts) for accepts in prefixes] for code in procedures])
+        independent = options.instance.session_independent.astype(np.int64)
+        # takes[is the host independent][procedure, prefixes]
+        takes = np.array([found != REFUSED, (found == FITS) | (self.unknown_fits_independent & (found == UNKNOWN))])
+        kept: Bools = takes[independent[options.session], procedure[options.entry], accepted[options.session]]
+        return kept
 
     def check(self, facts: Facts, allocation: Allocation) -> list[Violation]:
         """New placements in a session that does not take the patient."""

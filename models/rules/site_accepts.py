@@ -13,16 +13,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from allocator.allocation import Allocation
-from allocator.instance import Bools
+from allocator.instance import Bools, Instance
 from allocator.options import Facts, Options
 from allocator.rule import Screen, Violation, parameter
-from models.screening import flag_numbers, no_session, not_above, sessions_of_entry, share_of, trusting_hosts
+from models.screening import flag_numbers, no_session, sessions_of_entry, share_of, within
 
 
 class SiteAccepts(Screen):
@@ -41,17 +42,23 @@ class SiteAccepts(Screen):
     )
 
     def keep(self, options: Options) -> Bools:
-        """(n_options,) every limit of the site holds."""
-        trusting = trusting_hosts(options, self.unknown_fits_independent)
-        age = options.of_entry("age_years")
-        fits = not_above(options.of_entry("asa_grade"), options.of_site("max_asa"), trusting)
-        fits &= not_above(options.of_entry("bmi"), options.of_site("max_bmi"), trusting)
-        fits &= not_above(age, options.of_site("max_age_years"), trusting)
-        fits &= not_above(-age, -options.of_site("min_age_years"), trusting)
-        wanted = flag_numbers(options.instance.column("patients", "needs_hdu"))[options.entry]
-        fits &= not_above(wanted, np.where(options.of_site("has_hdu"), np.nan, 0), trusting)
-        nights = options.of_entry("overnight_stays")
-        fits &= not_above(nights, np.where(options.of_site("has_overnight"), np.nan, 0), trusting)
+        """(n_options,) every limit of the site holds; worked out once for every site and every entry."""
+        instance = options.instance
+        accepts = [self._accepts(instance, code) for code in instance.column("sites", "site_code")]
+        n_entries = len(instance.column("patients", "entry_id"))
+        kept: Bools = np.array(accepts, dtype=bool).reshape(len(accepts), n_entries)[options.site, options.entry]
+        return kept
+
+    def _accepts(self, instance: Instance, site_code: str) -> Bools:
+        """(n_entries,) does a site take each entry."""
+        site = instance.site[site_code]
+        trusting = self.unknown_fits_independent or instance.provider_sector[site["provider_code"]] == "nhs"
+        column = partial(instance.column, "patients")
+        fits = within(column("asa_grade"), np.nan, site["max_asa"], trusting)
+        fits &= within(column("bmi"), np.nan, site["max_bmi"], trusting)
+        fits &= within(column("age_years"), site["min_age_years"], site["max_age_years"], trusting)
+        fits &= within(flag_numbers(column("needs_hdu")), np.nan, np.nan if site["has_hdu"] else 0, trusting)
+        fits &= within(column("overnight_stays"), np.nan, np.nan if site["has_overnight"] else 0, trusting)
         return fits
 
     def check(self, facts: Facts, allocation: Allocation) -> list[Violation]:

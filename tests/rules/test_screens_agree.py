@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from allocator.options import Facts
+from allocator.options import Facts, build_options
 from allocator.rule import Screen
 from models.rules import RULES
 from models.rules.consent import Consent
@@ -20,6 +21,7 @@ from models.rules.not_declined import NotDeclined
 from models.rules.same_service import SameService
 from models.rules.session_accepts import SessionAccepts
 from models.rules.site_accepts import SiteAccepts
+from tests.build import Row, make_facts
 from tests.rules.agreement import all_pairs, kept, through
 from tests.rules.boundary import tiny_facts
 
@@ -63,6 +65,14 @@ def test_screens_keep_what_their_checks_allow() -> None:
     compare()
     for screen in map(repr, SCREENS):
         assert 0 < n_kept[screen] < n_pairs[screen], f"{screen} must keep some pairs and remove some"
+
+
+@pytest.mark.parametrize(("patients", "sessions"), [([{}], []), ([], [{}]), ([], [])])
+def test_nothing_to_screen_leaves_no_options(patients: list[Row], sessions: list[Row]) -> None:
+    facts = make_facts(patients, sessions)
+    assert len(build_options(facts, SCREENS)) == 0
+    reasons = {screen.reason(facts, "e1") for screen in SCREENS for _ in patients}
+    assert reasons <= {"There is no session of this service.", "No spare session is for theatre service 110."}
 
 
 @settings(EXAMPLES, max_examples=8)
