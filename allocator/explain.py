@@ -173,5 +173,5 @@ def block_labels(formulation: Formulation) -> list[str]:
 def spans(pairs: Options) -> Iterator[tuple[int, int]]:
     """(first, stop) of each entry's pairs, which stand together."""
     starts = np.flatnonzero(np.diff(pairs.entry, prepend=-1) != 0)
-    stops = np.append(starts[1:], len(pairs))
+    stops = np.append(starts[1:], len(pairs))[: len(starts)]
     yield from zip(starts.tolist(), stops.tolist(), strict=True)

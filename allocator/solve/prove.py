@@ -195,6 +195,8 @@ def proposed_prices(
 ) -> Floats:
     """Row prices (n_rows + k,) for goal k in the sense of a maximisation; zeros where time was too short."""
     problem = goal_problem(formulation, k, held)
+    if not formulation.columns.n:  # nobody can be placed: the constant is the bound
+        return np.zeros(len(problem.lower))
     budget = Budget(seconds, limits.work, limits.seed)
     if len(formulation.options) <= LARGEST_RELAXATION:
         relaxed = worker.call(highs.relaxation_prices, problem, budget, seconds=seconds).result
