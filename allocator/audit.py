@@ -117,35 +117,35 @@ def placed_though_not_waiting(facts: Facts, allocation: Allocation) -> list[Viol
 
 
 def not_accounted(facts: Facts, allocation: Allocation) -> list[Violation]:
-    """Entries that are in none of placed, unplaced, held, treated, booked elsewhere; or in two."""
-    waiting = facts.instance.column("patients", "entry_id")[facts.standing.waiting]
-    unplaced = [entry_id for entry_id in waiting if entry_id not in allocation.of_entry]
-    return wrong_fates(facts, allocation, unplaced)
+    """Entries that are in none of placed, unplaced, held, or booked in a session that is gone; or in two."""
+    standing, held = facts.standing, facts.instance.column("patients", "held")
+    off_plan = facts.instance.column("patients", "entry_id")[(standing.waiting | standing.treated) & ~held]
+    return wrong_fates(facts, allocation, [entry_id for entry_id in off_plan if entry_id not in allocation.of_entry])
 
 
 def wrong_fates(facts: Facts, allocation: Allocation, unplaced: Collection[str]) -> list[Violation]:
     """Entries of which not exactly one is true.
 
-    placed (bookings included), unplaced as given, held without a place, treated, or booked in a session that
-    is gone; the last may be listed as unplaced as well, because people have to act on it.
+    placed (bookings included), booked in a session that is gone, held without either, or unplaced as given
+    (who was treated is listed there).
     """
     entry_ids = facts.instance.column("patients", "entry_id")
     placed = set(allocation.of_entry)
     gone = {str(entry_ids[place.entry]) for place in facts.standing.fixed if place.session < 0} - placed
     fates = {
-        "treated": set(entry_ids[facts.standing.treated]),
         "placed": placed,
-        "held": set(entry_ids[facts.instance.column("patients", "held")]) - placed - gone,
         "booked in a session that is gone": gone,
-        "unplaced": set(unplaced) - gone,
+        "held": set(entry_ids[facts.instance.column("patients", "held")]) - placed - gone,
+        "unplaced": set(unplaced),
     }
-    fates["held"] -= fates["treated"]
     counts = Counter(entry_id for group in fates.values() for entry_id in group)
-    counts.update(dict.fromkeys(entry_ids, 0))
+    known = set(entry_ids)
     violations = []
-    for entry_id in sorted(entry_id for entry_id, count in counts.items() if count != 1):
-        told = ", ".join(fate for fate, group in fates.items() if entry_id in group) or "nowhere"
-        violations.append(Violation("accounted_once", f"{entry_id} is {told}; wanted: exactly one", (entry_id,)))
+    for entry_id in sorted(known | set(counts)):
+        if counts[entry_id] != 1 or entry_id not in known:
+            told = " and ".join(fate for fate, group in fates.items() if entry_id in group) or "nowhere"
+            wanted = "wanted: exactly one" if entry_id in known else "and not in the tables"
+            violations.append(Violation("accounted_once", f"{entry_id} is {told}; {wanted}", (entry_id,)))
     return violations
 
 
@@ -166,11 +166,11 @@ def placed_in_closed_session(facts: Facts, allocation: Allocation, conflicts: Se
 
 def wrong_conflicts(reported: Sequence[Conflict], found: Sequence[Conflict]) -> list[Violation]:
     """Conflicts that were not reported, and reported ones that are none."""
-    given, wanted = Counter(reported), Counter(found)
+    given, wanted = set(reported), set(found)
     return [
         Violation("conflicts_reported", f"{item.entry_id} in {item.session_id}: {item.problem} ({what})")
         for items, what in ((wanted - given, "not reported"), (given - wanted, "reported, and not so"))
-        for item in items
+        for item in sorted(items, key=str)
     ]
 
 

@@ -168,11 +168,13 @@ def test_every_entry_has_exactly_one_fate() -> None:
     ]
     facts = make_facts(patients, [{}], commitments=commitments)
     placed = plan(facts, ("e1", "s1"))
-    assert wrong_fates(facts, placed, ["e2"]) == []
-    assert wrong_fates(facts, placed, ["e2", "e5"]) == []
-    assert [violation.message for violation in wrong_fates(facts, placed, [])] == ["e2 is nowhere; wanted: exactly one"]
-    assert [violation.message for violation in wrong_fates(facts, placed, ["e1", "e2", "e3", "e4"])] == [
-        "e1 is placed, unplaced; wanted: exactly one",
-        "e3 is held, unplaced; wanted: exactly one",
-        "e4 is treated, unplaced; wanted: exactly one",
+    assert wrong_fates(facts, placed, ["e2", "e4"]) == []
+    assert [violation.message for violation in wrong_fates(facts, placed, ["e4"])] == [
+        "e2 is nowhere; wanted: exactly one"
+    ]
+    assert [violation.message for violation in wrong_fates(facts, placed, ["e1", "e2", "e3", "e4", "e5", "e9"])] == [
+        "e1 is placed and unplaced; wanted: exactly one",
+        "e3 is held and unplaced; wanted: exactly one",
+        "e5 is booked in a session that is gone and unplaced; wanted: exactly one",
+        "e9 is unplaced; and not in the tables",
     ]
