@@ -112,7 +112,7 @@ def write(instance: Instance, folder: Path) -> None:
     info = instance.info.model_dump_json(indent=2)
     (folder / "instance.json").write_text(info + "\n", encoding="utf-8", newline="\n")
     for table in schema.TABLES:
-        frame = instance.table(table.name).drop(columns="held", errors="ignore")
+        frame = instance.table(table.name).drop(columns=["held", "closed"], errors="ignore")
         if len(frame):
             text = pd.DataFrame({name: _cells(frame[name]) for name in frame.columns})
             text.to_csv(folder / f"{table.name}.csv", index=False, lineterminator="\n")
@@ -127,5 +127,6 @@ def _cells(column: pd.Series[Any]) -> pd.Series[Any]:
         return column.astype("Int64")
     if column.dtype.kind == "M":
         moment = bool((column.dropna() != column.dropna().dt.normalize()).any())
-        return column.dt.strftime("%Y-%m-%dT%H:%M:%S" if moment else "%Y-%m-%d")
+        dates: pd.Series[Any] = column.dt.strftime("%Y-%m-%dT%H:%M:%S" if moment else "%Y-%m-%d")
+        return dates
     return column
