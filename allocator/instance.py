@@ -53,7 +53,8 @@ class Instance:
     """Ten tables and what instance.json says. Build one with `from_frames`, never by hand.
 
     Every table has every column of `allocator.schema`, absent ones filled with their empty value, and
-    `patients` has one more, `held` (bool): the entry is damaged, keeps what it has, and is never placed.
+    two have one more: `patients.held` (bool), the entry is damaged, keeps what it has, and is never placed;
+    `sessions.closed` (bool), a limit of the session is damaged, it keeps its bookings and takes nobody new.
     """
 
     info: InstanceInfo
@@ -69,6 +70,8 @@ class Instance:
             pathway=patients["pathway"].where(patients["pathway"] != "", usual_pathway).astype("str"),
             held=patients["held"].astype(bool) if "held" in patients else False,
         )
+        sessions = typed["sessions"]
+        typed["sessions"] = sessions.assign(closed=sessions["closed"].astype(bool) if "closed" in sessions else False)
         return cls(info, typed)
 
     def table(self, name: str) -> pd.DataFrame:

@@ -302,6 +302,9 @@ def find_conflicts(limits: Sequence[Limit], facts: Facts, *, strict: bool = Fals
 
 
 def closed_sessions(facts: Facts, conflicts: Iterable[Conflict]) -> frozenset[int]:
-    """Rows of sessions that take nobody new, because a fixed place there does not fit."""
+    """Rows of sessions that take nobody new: intake closed them, or a fixed place there does not fit."""
     rows = facts.instance.session_row
-    return frozenset(rows[item.session_id] for item in conflicts if item.closes and item.session_id in rows)
+    by_intake = np.flatnonzero(facts.instance.column("sessions", "closed")).tolist()
+    return frozenset(rows[item.session_id] for item in conflicts if item.closes and item.session_id in rows).union(
+        by_intake
+    )
