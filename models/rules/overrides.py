@@ -130,10 +130,10 @@ def in_force(facts: Facts) -> list[Override]:
     """The latest override for every entry, session and site; of entries that are on a list."""
     instance = facts.instance
     latest: dict[tuple[str, str, str], Override] = {}
-    table = instance.table("overrides")
-    names = ["entry_id", "session_id", "site_code", "action", "who", "reason"]
-    for row in table.sort_values("recorded_on", kind="stable")[names].itertuples(index=False):
-        override = Override(*map(str, row))
+    names = ("entry_id", "session_id", "site_code", "action", "who", "reason")
+    columns = [instance.column("overrides", name) for name in names]
+    for row in np.argsort(instance.column("overrides", "recorded_on"), kind="stable"):
+        override = Override(*(str(column[row]) for column in columns))
         latest[override.entry_id, override.session_id, override.site_code] = override
     return [
         override
