@@ -70,6 +70,12 @@ def test_later_row_of_the_same_moment_wins() -> None:
     assert kept_sessions(NotDeclined(), barred) == ["s2", "s3"]
 
 
+def test_moment_counts_and_not_the_place_in_the_file() -> None:
+    later = {"entry_id": "e1", "session_id": "s1", "state": "declined", "recorded_on": "2026-01-10T09:00:01"}
+    earlier = {**later, "state": "cancelled", "recorded_on": "2026-01-10T09:00:00"}
+    assert kept_sessions(NotDeclined(), make_facts([{}], SESSIONS, commitments=[later, earlier])) == ["s2", "s3"]
+
+
 def test_check_says_who_turned_what_down() -> None:
     facts = settled(("s2", "", "declined"), ("", "RBB01", "host_refused"))
     assert [item.message for item in NotDeclined().check(facts, Allocation.of([Placement("e1", "s2")]))] == [
