@@ -1,1 +1,7 @@
-"""A run as files and one page for people."""
+"""What comes out of a run: tables, exports, figures and one page for people."""
+
+from __future__ import annotations
+
+from allocator.report.write import write_run
+
+__all__ = ["write_run"]

@@ -1,0 +1,126 @@
+"""Figures in words: numbers, dates, shares, units, and how far a goal is from the best possible."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+COLUMN_WORDS: Mapping[str, str] = {
+    "transfer_consent": "Would the patient go to another provider?",
+    "asa_grade": "ASA grade (fitness for an anaesthetic)",
+    "bmi": "Body mass index",
+    "age_years": "Age",
+    "needs_hdu": "High dependency bed needed?",
+    "poa_valid_until": "Pre-operative assessment valid until",
+    "procedure_code": "Procedure code",
+}
+REASON_WORDS: Mapping[str, str] = {
+    "session_in_conflict": "every session left is closed, because a booking there does not fit",
+    "several_rules": "several rules together leave no session",
+    "several_limits": "sessions are possible, and several limits keep the person out",
+    "worsens_a_goal": "a place is free, and using it would make the plan worse on a goal",
+}
+EFFECT_WORDS: Mapping[str, str] = {
+    "row_refused": "Row refused",
+    "value_blanked": "Value counted as not known",
+    "entry_held": "Person held: kept out of the plan, keeps what they have",
+}
+
+
+def number(value: float | None) -> str:
+    """1,234; "not known" for None; one decimal where the value is not whole."""
+    if value is None:
+        return "not known"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def date(iso: str | None) -> str:
+    """2 February 2026; "not known" for None."""
+    if iso is None:
+        return "not known"
+    day = dt.date.fromisoformat(iso)
+    return f"{day.day} {day:%B} {day.year}"
+
+
+def share(part: float, whole: float) -> str:
+    """53%; "–" where there is no whole. Never 100% or 0% unless it is exact."""
+    if not whole:
+        return "–"
+    percent = 100 * part / whole
+    return f"{percent:.0f}%" if 0.5 <= percent <= 99.5 or percent in (0, 100) else f"{percent:.1f}%"
+
+
+def people(count: int) -> str:
+    """1 person, 2 people."""
+    return f"{number(count)} {'person' if count == 1 else 'people'}"
+
+
+def plural(count: int, noun: str) -> str:
+    """1 place, 2 places."""
+    return f"{number(count)} {noun if count == 1 else noun + 's'}"
+
+
+def plain(code: str) -> str:
+    """A code as words: `no_session_near` is "No session near"."""
+    return code.replace("_", " ").capitalize()
+
+
+def quantity(value: int | None, unit: str) -> str:
+    """A goal's value with its unit; pence are shown as pounds, hundredths of a percent as percent."""
+    if value is None:
+        return "–"
+    if unit == "pence":
+        return f"£{value / 100:,.0f}"
+    if unit == "hundredths of a percent":
+        return f"{value / 100:.2f}%"
+    one = {"people": "person", "days": "day", "minutes": "minute", "weeks": "week"}
+    return f"{value:,} {one.get(unit, unit) if abs(value) == 1 else unit}"
+
+
+def goal_name(label: str) -> str:
+    """`longest_waits_52w` is "Longest waits: over 52 weeks"; others as `plain`."""
+    stem, _, last = label.rpartition("_")
+    if last.endswith("w") and last[:-1].isdigit():
+        return f"{plain(stem)}: over {last[:-1]} weeks"
+    return plain(label)
+
+
+def versus(plan: float | None, baseline: float | None) -> str:
+    """By how much the plan differs from the baseline: "12 more", "3 fewer", "the same"."""
+    if plan is None or baseline is None:
+        return "not comparable"
+    difference = plan - baseline
+    if difference == 0:
+        return "the same"
+    return f"{number(abs(difference))} {'more' if difference > 0 else 'fewer'}"
+
+
+def proven(goal: Mapping[str, Any]) -> str:
+    """What the certificate proves about one goal of summary.json, in a sentence."""
+    bound = goal["certified_bound"]
+    if bound is None:
+        return "Not proven."
+    if bound == goal["value"]:
+        return "Proven: no plan does better."
+    return f"Proven: no plan {_reach(goal, bound)}. {_distance(goal['certified_gap'])}"
+
+
+def claimed(goal: Mapping[str, Any]) -> str:
+    """What the solver claims about one goal of summary.json, in a sentence; no proof stands behind it."""
+    bound = goal["solver_bound"]
+    if bound is None:
+        return "No claim."
+    if bound == goal["value"]:
+        return "Claimed: no plan does better."
+    return f"Claimed: no plan {_reach(goal, bound)}. {_distance(goal['solver_gap'])}"
+
+
+def _reach(goal: Mapping[str, Any], bound: int) -> str:
+    verb = "gets above" if goal["sense"] == "max" else "gets below"
+    return f"{verb} {quantity(bound, goal['unit'])}"
+
+
+def _distance(gap: float) -> str:
+    percent = 100 * gap
+    return f"This plan is at most {percent:.2g}% away." if percent < 100 else "This plan may be far away."
