@@ -35,7 +35,8 @@ def solve(problem: Problem, budget: Budget, incumbent: Incumbent) -> Result:
     if budget.work is not None:
         options.append(f"maxNodes {budget.work}")
     with tempfile.TemporaryDirectory() as folder:
-        solver = pulp.PULP_CBC_CMD(
+        solver = pulp.COIN_CMD(
+            path=pulp.PULP_CBC_CMD.pulp_cbc_path,
             msg=False,
             timeLimit=float(budget.seconds) if np.isfinite(budget.seconds) else None,
             threads=1 if budget.work is not None else budget.threads,
@@ -59,7 +60,7 @@ def built(problem: Problem) -> tuple[pulp.LpProblem, list[pulp.LpVariable]]:
     """The problem as a PuLP model, and its variables in column order."""
     model = pulp.LpProblem("allocation", pulp.LpMinimize)
     boxes = zip(problem.column_lower.tolist(), problem.column_upper.tolist(), strict=True)
-    variables = [pulp.LpVariable(f"z{column}", low, high, pulp.LpInteger) for column, (low, high) in enumerate(boxes)]
+    variables = [model.add_variable(f"z{n}", low, high, cat=pulp.LpInteger) for n, (low, high) in enumerate(boxes)]
     model += pulp.LpAffineExpression(
         [(variables[column], int(problem.costs[column])) for column in np.flatnonzero(problem.costs)]
     )
