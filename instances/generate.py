@@ -107,12 +107,18 @@ def waiting_lists_table(rng: np.random.Generator, patients: pd.DataFrame) -> pd.
 
 
 def write(instance: Instance, folder: Path) -> None:
-    """Write `instance` as a folder of the data contract: instance.json and a CSV a table with rows."""
+    """Write a generated instance as a folder of the data contract: a CSV a table with rows.
+
+    Beside instance.json and the tables there is a policy.toml: the daily policy with the region's budget.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     info = instance.info.model_dump_json(indent=2)
     (folder / "instance.json").write_text(info + "\n", encoding="utf-8", newline="\n")
+    budget = instance.info.assumptions["independent_budget_gbp"]
+    policy = f'base = "daily"\n\n[rules.independent_spend]\nbudget_gbp = {budget}\n'
+    (folder / "policy.toml").write_text(policy, encoding="utf-8", newline="\n")
     for table in schema.TABLES:
-        frame = instance.table(table.name).drop(columns=["held", "closed"], errors="ignore")
+        frame = instance.table(table.name)[[column.name for column in table.columns]]
         if len(frame):
             text = pd.DataFrame({name: _cells(frame[name]) for name in frame.columns})
             text.to_csv(folder / f"{table.name}.csv", index=False, lineterminator="\n")

@@ -220,7 +220,7 @@ def _waiting(rng: np.random.Generator, entries: Entries, pathway: Array, paramet
     late = rng.random(n) < parameters.overdue
     due_day = working_date(np.minimum(WORKING_DAYS - 1, entries.ready + rng.integers(3, 12, n)))
     due = np.where(late, PLAN - rng.integers(1, 30, n), due_day)
-    prioritised = np.where(grade == 2, np.maximum(due - 28, clock), clock + 14)
+    prioritised = np.where(grade == 2, np.clip(due - 28, clock, PLAN - 1), clock + 14)
     planned = pathway == "planned"
     told = (grade == 2) & (rng.random(n) < 0.2)
     ready_date = working_date(entries.ready)

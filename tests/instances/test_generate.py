@@ -15,7 +15,9 @@ import pytest
 from allocator import schema
 from allocator.formulation import openings
 from allocator.instance import Instance
+from allocator.intake.read import read_instance
 from allocator.options import Facts, Options, build_options
+from allocator.policy import read_policy
 from allocator.rule import Columns, Limit, Screen, find_conflicts
 from instances.generate import PLAIN, generate, write
 from instances.generate_parameters import SIZES
@@ -182,3 +184,20 @@ def test_what_is_written_has_cells_of_the_data_contract(small: Instance, tmp_pat
     assert (tmp_path / "instance.json").is_file()
     moments = (tmp_path / "commitments.csv").read_text(encoding="utf-8")
     assert "2026-01-28T10:00:00" in moments
+
+
+@pytest.mark.parametrize(("size", "seed"), [("S", 1), ("S", 2), ("M", 1)])
+def test_intake_accepts_every_row_and_reads_the_same_instance(size: str, seed: int, tmp_path: Path) -> None:
+    instance = generate(size, seed)  # type: ignore[arg-type]
+    write(instance, tmp_path)
+    intake = read_instance(tmp_path)
+    assert intake.quarantine.to_dict("records") == []
+    assert intake.instance.fingerprint == instance.fingerprint
+
+
+def test_the_policy_beside_the_tables_is_the_daily_one_with_the_budget(small: Instance, tmp_path: Path) -> None:
+    write(small, tmp_path)
+    policy = read_policy(CATALOGUE, (tmp_path / "policy.toml").read_text(encoding="utf-8"))
+    spend = next(rule for rule in policy.rules if rule.name == "independent_spend")
+    assert spend.model_dump()["budget_gbp"] == small.info.assumptions["independent_budget_gbp"] > 0
+    assert [goal.label for goal in policy.goals] == [goal.label for goal in CATALOGUE.policies["daily"].goals]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from allocator.allocation import Allocation
+from allocator.answer import Run
 from allocator.audit import audit
+from allocator.intake.read import read_instance
 from allocator.rule import find_conflicts
 from allocator.run import allocate
 from tests.instances.tiny import FOLDERS, Tiny, best_plans, every_choice, feasible_plans, read_tiny
@@ -37,6 +40,13 @@ def planned(tiny: Tiny, pairs: list[list[str]]) -> Allocation:
     return Allocation.from_options(options, np.array([tuple(pair) in wanted for pair in every]))
 
 
+@cache
+def run_of(folder: Path) -> Run:
+    """One run a folder: a run starts a process of its own, so the tests share it."""
+    tiny = read_tiny(folder)
+    return allocate(tiny.facts.instance, tiny.policy)
+
+
 def violations_of(tiny: Tiny, allocation: Allocation) -> Iterator[str]:
     for rule in tiny.policy.rules:
         for violation in rule.check(tiny.facts, allocation):
@@ -53,10 +63,15 @@ def test_each_has_two_to_eight_entries_and_two_to_five_sessions(tiny: Tiny) -> N
 
 
 def test_the_sum_on_paper_shows_every_expected_value(tiny: Tiny) -> None:
-    folder = next(folder for folder in FOLDERS if folder.name == tiny.name)
-    paper = (folder / "README.md").read_text(encoding="utf-8")
+    paper = (tiny.folder / "README.md").read_text(encoding="utf-8")
     for value in tiny.expected["goals"].values():
         assert f"**{value:,}**" in paper
+
+
+def test_intake_accepts_every_row_and_reads_the_same_instance(tiny: Tiny) -> None:
+    intake = read_instance(tiny.folder)
+    assert intake.quarantine.to_dict("records") == []
+    assert intake.instance.fingerprint == tiny.facts.instance.fingerprint
 
 
 def test_no_plan_of_all_is_better_and_the_best_is_the_one_on_paper(tiny: Tiny) -> None:
@@ -95,7 +110,7 @@ def test_conflicts_are_those_on_paper(tiny: Tiny) -> None:
 
 
 def test_a_run_gives_the_answer_on_paper_and_passes_its_audit(tiny: Tiny) -> None:
-    run = allocate(tiny.facts.instance, tiny.policy)
+    run = run_of(tiny.folder)
     assert {goal.label: goal.value for goal in run.goals} == tiny.expected["goals"]
     assert [[place.entry_id, place.session_id] for place in run.allocation.placements] == tiny.expected["placements"]
     assert run.audit.passed, run.audit.violations
@@ -104,7 +119,7 @@ def test_a_run_gives_the_answer_on_paper_and_passes_its_audit(tiny: Tiny) -> Non
 
 def test_the_audit_finds_a_place_too_many(tiny: Tiny) -> None:
     """Adding any option to the plan on paper breaks a rule or the value of a goal that was reported."""
-    run = allocate(tiny.facts.instance, tiny.policy)
+    run = run_of(tiny.folder)
     taken = {entry_id for entry_id, _ in tiny.expected["placements"]}
     every = pairs_of(tiny, np.ones(len(tiny.formulation.options), dtype=bool))
     for pair in every:

@@ -27,7 +27,7 @@ MOST_PLANS = 2**16
 class Tiny:
     """One hand-worked instance: its facts, policy, formulation and expected answer."""
 
-    name: str
+    folder: Path
     facts: Facts
     policy: Policy
     formulation: Formulation
@@ -40,7 +40,7 @@ def read_tiny(folder: Path) -> Tiny:
     closed = closed_sessions(facts, find_conflicts(policy.limits, facts))
     formulation = formulate(build_options(facts, policy.screens, closed), policy)
     expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
-    return Tiny(folder.name, facts, policy, formulation, expected)
+    return Tiny(folder, facts, policy, formulation, expected)
 
 
 def read_folder(folder: Path) -> Instance:
