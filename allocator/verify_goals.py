@@ -1,0 +1,103 @@
+"""Verify, the part about goals: what summary.json says of each, against the tables and the prices."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from allocator.answer import Certificate, Ending, GoalResult
+from allocator.audit import beats
+from allocator.baseline import baseline
+from allocator.certificate import PricesTooLargeError, certified_bound
+from allocator.errors import InputError
+from allocator.formulation import Formulation
+from allocator.policy import Policy
+
+DAMAGED = (zipfile.BadZipFile, zlib.error)
+"""What numpy lets through from a damaged archive."""
+
+
+def goal_result(row: Mapping[str, Any]) -> GoalResult:
+    """One goal as summary.json reports it."""
+    label = str(row["label"])
+    return GoalResult(
+        label=label,
+        name=label,
+        sense=row["sense"],
+        unit=row["unit"],
+        tolerance=row["tolerance"],
+        value=row["value"],
+        base=row["base"],
+        solver_bound=row["solver_bound"],
+        certified_bound=row["certified_bound"],
+        ending=Ending(row["ending"]),
+        seconds=0.0,
+    )
+
+
+def wrong_figures(
+    rows: Sequence[Mapping[str, Any]], goals: Sequence[GoalResult], formulation: Formulation
+) -> list[str]:
+    """Goals whose sense, unit, tolerance, base or gaps are not those of the policy and the tables."""
+    findings = []
+    for row, goal, wanted in zip(rows, goals, formulation.goals, strict=False):
+        for name, said, now in (
+            ("sense", goal.sense, wanted.sense),
+            ("unit", goal.unit, wanted.unit),
+            ("tolerance", goal.tolerance, wanted.tolerance),
+            ("base", goal.base, wanted.base),
+            ("solver_gap", row["solver_gap"], goal.gap(goal.solver_bound)),
+            ("certified_gap", row["certified_gap"], goal.gap(goal.certified_bound)),
+        ):
+            if said != now:
+                findings.append(f"summary.json: {name} of {goal.label} is {said}; worked out again: {now}.")
+    return findings
+
+
+def read_certificate(run_folder: Path) -> Certificate:
+    """The prices of a run. Raises InputError where they cannot be read."""
+    try:
+        with np.load(io.BytesIO((run_folder / "certificate.npz").read_bytes()), allow_pickle=False) as stored:
+            return Certificate(int(stored["scale"]), stored["prices"], stored["held"], stored["proven"])
+    except (OSError, EOFError, LookupError, TypeError, ValueError, NotImplementedError, *DAMAGED) as error:
+        raise InputError([f"certificate.npz cannot be read: {error}"]) from error
+
+
+def wrong_bounds(run_folder: Path, goals: Sequence[GoalResult], formulation: Formulation) -> list[str]:
+    """Certified bounds that the prices do not prove, or that rest on values which the plan does not keep."""
+    certificate = read_certificate(run_folder)
+    findings = []
+    for k, goal in enumerate(goals[: len(formulation.goals)]):
+        bound = None
+        if certificate.proven[k]:
+            try:
+                bound = certified_bound(formulation, k, certificate)
+            except (PricesTooLargeError, IndexError, ValueError) as error:
+                findings.append(f"certificate.npz: the bound of {goal.label} cannot be worked out: {error}.")
+                continue
+            findings += [
+                f"certificate.npz: {goal.label} rests on {held} for {before.label}; the plan has {before.value}."
+                for before, held in zip(goals[:k], certificate.held[k].tolist(), strict=False)
+                if beats(before.sense, held, before.value)
+            ]
+        if bound != goal.certified_bound:
+            said = goal.certified_bound
+            findings.append(f"The certified bound of {goal.label} is said to be {said}; the prices prove {bound}.")
+    return findings
+
+
+def wrong_baseline(rows: Iterable[Mapping[str, Any]], policy: Policy, formulation: Formulation) -> list[str]:
+    """Baseline values that are not those of the baseline made again."""
+    facts, without_us = formulation.options.facts, baseline(formulation)
+    scores = {goal.label: goal.score(facts, without_us) for goal in policy.ordered_goals}
+    return [
+        f"summary.json: the baseline of {row['label']} is {row['baseline']}; made again: {scores.get(row['label'])}."
+        for row in rows
+        if row["baseline"] != scores.get(row["label"])
+    ]

@@ -1,0 +1,304 @@
+"""A run folder verifies on its own, and whatever was changed in it is found, resigned or not."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from allocator.answer import Limits
+from allocator.intake import write_instance
+from allocator.report.write import file_hashes, json_text, write_run
+from allocator.run import allocate
+from allocator.verify import verify
+from models import CATALOGUE
+from models.daily import DAILY
+from tests.build import make_facts
+
+PATIENTS = (
+    {"clock_start": "2024-06-03"},
+    {"clock_start": "2024-07-01", "clinical_priority": "P2"},
+    {"clock_start": "2025-09-01"},
+    {"service_code": "120"},
+    {"service_code": "120"},
+    {"held": True},
+    {"service_code": "130"},
+    {"service_code": "999"},
+)
+SESSIONS = ({}, {"site_code": "RBB01"}, {"service_code": "120", "min_cases": 2}, {"service_code": "130", "minutes": 30})
+COMMITMENTS = (
+    {"entry_id": "e3", "session_id": "s1", "state": "booked", "recorded_on": "2026-01-12"},
+    {"entry_id": "e5", "session_id": "gone", "state": "booked", "recorded_on": "2026-01-12"},
+    {"entry_id": "e6", "session_id": "s2", "state": "booked", "recorded_on": "2026-01-12"},
+    {"entry_id": "e7", "session_id": "s4", "state": "treated", "recorded_on": "2026-01-12"},
+)
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with a booking, a booking whose session is gone, somebody held, treated, unplaced."""
+    folder = tmp_path_factory.mktemp("verify") / "run"
+    instance = make_facts(PATIENTS, SESSIONS, commitments=COMMITMENTS).instance
+    write_run(allocate(instance, DAILY, Limits(seconds=60)), None, folder)
+    return folder
+
+
+@pytest.fixture
+def run_folder(honest: Path, tmp_path: Path) -> Path:
+    """A copy of the run, to be tampered with."""
+    return Path(shutil.copytree(honest, tmp_path / "run"))
+
+
+def findings(folder: Path) -> str:
+    found = verify(folder, None, CATALOGUE)
+    assert found.ok == (not found.findings)
+    return "\n".join(found.findings)
+
+
+def resign(folder: Path) -> None:
+    """Make the hashes of run.json fit the files again, as somebody would who knows of them."""
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").unlink()
+    (folder / "run.json").write_text(json_text({**record, "files": file_hashes(folder)}))
+
+
+def edit(folder: Path, name: str, old: str, new: str) -> None:
+    text = (folder / name).read_text()
+    assert old in text
+    (folder / name).write_text(text.replace(old, new, 1))
+
+
+def edit_json(folder: Path, name: str, change: Callable[[dict[str, Any]], None]) -> None:
+    value = json.loads((folder / name).read_text())
+    change(value)
+    (folder / name).write_text(json_text(value))
+
+
+def edit_csv(folder: Path, name: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    table = pd.read_csv(folder / name, dtype=str, keep_default_na=False)
+    change(table).to_csv(folder / name, index=False)
+
+
+def edit_table(folder: Path, name: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    path = folder / "instance" / f"{name}.parquet"
+    change(pd.read_parquet(path)).to_parquet(path)
+
+
+def edit_prices(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    with np.load(folder / "certificate.npz") as stored:
+        arrays = {name: stored[name].copy() for name in stored.files}
+    change(arrays)
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    (folder / "certificate.npz").write_bytes(buffer.getvalue())
+
+
+def test_honest_run_verifies(honest: Path) -> None:
+    found = verify(honest, None, CATALOGUE)
+    assert found.findings == ()
+    assert found.ok
+    assert "certified bounds, from the prices" in found.checked
+
+
+def test_honest_run_has_something_to_verify(honest: Path) -> None:
+    summary = json.loads((honest / "summary.json").read_text())
+    assert sum(goal["certified_bound"] is not None for goal in summary["goals"]) >= 3
+    plan = pd.read_csv(honest / "allocation.csv", dtype=str)
+    assert dict(plan["state"].value_counts()) == {"proposed": 2, "booked": 2}
+
+
+def move_to_s2(table: pd.DataFrame) -> pd.DataFrame:
+    here = (table["state"] == "proposed").idxmax()
+    table.loc[here, "session_id"] = "s2" if table.loc[here, "session_id"] == "s1" else "s1"
+    return table
+
+
+TAMPERINGS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "session_of_a_place": (lambda folder: edit_csv(folder, "allocation.csv", move_to_s2), "the tables say"),
+    "place_deleted": (lambda folder: edit_csv(folder, "allocation.csv", lambda table: table.iloc[1:]), "nowhere"),
+    "booking_deleted": (
+        lambda folder: edit_csv(folder, "allocation.csv", lambda table: table[table["entry_id"] != "e3"]),
+        "fixed_kept",
+    ),
+    "lost_booking_deleted": (
+        lambda folder: edit_csv(folder, "allocation.csv", lambda table: table[table["entry_id"] != "e5"]),
+        "e5",
+    ),
+    "place_written_twice": (
+        lambda folder: edit_csv(folder, "allocation.csv", lambda table: pd.concat([table.iloc[:1], table])),
+        "nobody_twice",
+    ),
+    "unknown_entry": (
+        lambda folder: edit_csv(folder, "allocation.csv", lambda table: table.replace("e1", "e99")),
+        "the entry e99 is not in the tables",
+    ),
+    "reason": (lambda folder: edit(folder, "unplaced.csv", "same_service", "max_travel"), "untruly"),
+    "unplaced_deleted": (
+        lambda folder: edit_csv(folder, "unplaced.csv", lambda table: table[table["entry_id"] != "e8"]),
+        "e8 is nowhere",
+    ),
+    "conflict_deleted": (
+        lambda folder: edit_csv(folder, "conflicts.csv", lambda table: table.iloc[:0]),
+        "not reported",
+    ),
+    "goal_value": (
+        lambda folder: edit_json(folder, "summary.json", lambda value: value["goals"][-1].update(value=1)),
+        "reported 1; the tables say",
+    ),
+    "goal_deleted": (
+        lambda folder: edit_json(folder, "summary.json", lambda value: value["goals"].pop()),
+        "goal_order",
+    ),
+    "all_goals_deleted": (
+        lambda folder: edit_json(folder, "summary.json", lambda value: value["goals"].clear()),
+        "reports no goal values",
+    ),
+    "certified_bound": (
+        lambda folder: edit_json(folder, "summary.json", lambda value: value["goals"][0].update(certified_bound=None)),
+        "the prices prove",
+    ),
+    "gap": (
+        lambda folder: edit_json(folder, "summary.json", lambda value: value["goals"][0].update(certified_gap=0.5)),
+        "certified_gap of",
+    ),
+    "baseline": (
+        lambda folder: edit_json(folder, "summary.json", lambda value: value["goals"][0].update(baseline=10**6)),
+        "made again",
+    ),
+    "accounts": (
+        lambda folder: edit_json(folder, "summary.json", lambda value: value["accounts"].update(unplaced=0)),
+        "are accounted for",
+    ),
+    "audit_score": (
+        lambda folder: edit_json(folder, "audit.json", lambda value: value["scores"].update(travel=1)),
+        "audit.json: scores",
+    ),
+    "audit_shortened": (
+        lambda folder: edit_json(folder, "audit.json", lambda value: value["checked"].pop()),
+        "audit.json: checked",
+    ),
+    "price": (
+        lambda folder: edit_prices(folder, lambda arrays: arrays["prices"].__iadd__(2**40)),
+        "the prices prove",
+    ),
+    "prices_too_large": (
+        lambda folder: edit_prices(folder, lambda arrays: arrays["prices"].fill(2**61)),
+        "cannot be worked out",
+    ),
+    "price_withdrawn": (
+        lambda folder: edit_prices(folder, lambda arrays: arrays["proven"].fill(False)),
+        "the prices prove None",
+    ),
+    "held_value": (
+        lambda folder: edit_prices(folder, lambda arrays: arrays["held"].__isub__(10**6)),
+        "rests on",
+    ),
+    "certificate_cut": (
+        lambda folder: (folder / "certificate.npz").write_bytes(b"PK"),
+        "certificate.npz cannot be read",
+    ),
+    "table": (
+        lambda folder: edit_table(folder, "patients", lambda table: table.assign(expected_minutes=61)),
+        "The instance is not the one of the run",
+    ),
+    "table_deleted": (
+        lambda folder: (folder / "instance" / "sessions.parquet").unlink(),
+        "sessions.parquet is not there",
+    ),
+    "table_byte": (
+        lambda folder: (folder / "instance" / "patients.parquet").write_bytes(b"PAR1"),
+        "cannot be read as Parquet",
+    ),
+    "plan_date": (
+        lambda folder: edit(folder, "instance/instance.json", "2026-02-02", "2026-02-01"),
+        "The instance is not the one of the run",
+    ),
+    "policy": (
+        lambda folder: edit(folder, "policy.toml", "car_minutes = 60", "car_minutes = 90"),
+        "The policy is not the one of the run",
+    ),
+    "policy_unknown": (lambda folder: edit(folder, "policy.toml", "max_travel", "max_travle"), 'Maybe "max_travel"'),
+    "status": (
+        lambda folder: edit_json(folder, "run.json", lambda value: value.update(status="failed")),
+        "marked failed",
+    ),
+    "report_deleted": (lambda folder: (folder / "report.html").unlink(), "report.html is missing"),
+}
+
+
+@pytest.mark.parametrize("name", TAMPERINGS)
+def test_tampering_is_found_by_what_it_says_not_only_by_its_hash(run_folder: Path, name: str) -> None:
+    tamper, told = TAMPERINGS[name]
+    tamper(run_folder)
+    resign(run_folder)
+    assert told in findings(run_folder)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["allocation.csv", "summary.json", "report.html", "trace.csv", "certificate.npz", "instance/patients.parquet"],
+)
+def test_one_byte_is_found(run_folder: Path, name: str) -> None:
+    raw = bytearray((run_folder / name).read_bytes())
+    raw[len(raw) // 2] ^= 1
+    (run_folder / name).write_bytes(raw)
+    assert f"{name} was changed after the run." in findings(run_folder)
+
+
+def test_single_price_is_found_where_it_moves_the_bound(run_folder: Path) -> None:
+    goals = [goal["label"] for goal in json.loads((run_folder / "summary.json").read_text())["goals"]]
+
+    def forget_the_dearest(arrays: dict[str, Any]) -> None:
+        prices = arrays["prices"][goals.index("travel")]
+        prices[np.argmax(np.abs(prices))] = 0
+
+    edit_prices(run_folder, forget_the_dearest)
+    resign(run_folder)
+    assert "The certified bound of travel" in findings(run_folder)
+
+
+def test_record_of_another_shape_is_a_finding(run_folder: Path) -> None:
+    (run_folder / "run.json").write_text('{"files": 1, "status": "done"}')
+    assert "cannot be read as it was written" in findings(run_folder)
+
+
+def test_folder_that_is_no_run_is_a_finding(tmp_path: Path) -> None:
+    assert "Maybe" in findings(tmp_path)
+
+
+def test_instance_it_was_made_from_is_known_again(honest: Path, tmp_path: Path) -> None:
+    same = make_facts(PATIENTS[:5], SESSIONS, commitments=COMMITMENTS[:1]).instance
+    write_instance(same, tmp_path / "instance")
+    folder = tmp_path / "run"
+    write_run(allocate(same, DAILY, Limits(seconds=60)), None, folder)
+    found = verify(folder, tmp_path / "instance", CATALOGUE)
+    assert (found.findings, found.checked[-1]) == ((), "the instance it was made from")
+    other = verify(honest, tmp_path / "instance", CATALOGUE)
+    assert "is not the instance of this run" in "\n".join(other.findings)
+
+
+def test_no_solver_is_imported(honest: Path) -> None:
+    program = (
+        "import sys\n"
+        "for name in ('highspy', 'ortools', 'pulp'): sys.modules[name] = None\n"
+        "from pathlib import Path\n"
+        "from allocator.verify import verify\n"
+        "from models import CATALOGUE\n"
+        "found = verify(Path(sys.argv[1]), None, CATALOGUE)\n"
+        "assert found.ok, found.findings\n"
+        "loaded = [name for name, module in sys.modules.items() if module and name.split('.')[0] in\n"
+        "          ('highspy', 'ortools', 'pulp', 'pyscipopt')]\n"
+        "assert not loaded, loaded\n"
+        "print('verified')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(honest)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "verified"), done.stderr
