@@ -39,7 +39,8 @@ def changes_table(run: Run, allocation: pd.DataFrame, previous: Path) -> pd.Data
     rows = []
     for entry_id in sorted(before.keys() | now.keys()):
         old, new = before.get(entry_id, [_NOWHERE]), now.get(entry_id, [_NOWHERE])
-        came, went = [place for place in new if place not in old], [place for place in old if place not in new]
+        came = [place for place in new if not any(_same(place, other) for other in old)]
+        went = [place for place in old if not any(_same(other, place) for other in new)]
         if not came and not went:
             rows.append((entry_id, "kept", *old[0], *new[0], ""))
             continue
@@ -47,6 +48,11 @@ def changes_table(run: Run, allocation: pd.DataFrame, previous: Path) -> pd.Data
         change = "new" if source == _NOWHERE else "lost" if target == _NOWHERE else "moved"
         rows.append((entry_id, change, *source, *target, why(run, entry_id, change, source[0])))
     return pd.DataFrame(rows, columns=list(CHANGE_COLUMNS))
+
+
+def _same(now: _Place, before: _Place) -> bool:
+    """The same session at the same site and day; of one that is gone only the session is known."""
+    return now == before or (now[0] == before[0] and now[1:] == ("", ""))
 
 
 def _places(table: pd.DataFrame) -> dict[str, list[_Place]]:
