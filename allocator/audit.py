@@ -150,13 +150,13 @@ def wrong_fates(facts: Facts, allocation: Allocation, unplaced: Collection[str])
 
 
 def placed_in_closed_session(facts: Facts, allocation: Allocation, conflicts: Sequence[Conflict]) -> list[Violation]:
-    """New places in a session whose bookings do not fit: it takes nobody else."""
+    """New places in a session that takes nobody else: its bookings do not fit, or intake closed it."""
     sessions = facts.instance.column("sessions", "session_id")
     closed = {str(sessions[row]) for row in closed_sessions(facts, conflicts)}
     return [
         Violation(
             "closed_sessions_closed",
-            f"{place.entry_id} is new in {place.session_id}, whose bookings do not fit",
+            f"{place.entry_id} is new in {place.session_id}, which takes nobody new",
             (place.entry_id,),
         )
         for place in allocation.placements
@@ -166,11 +166,14 @@ def placed_in_closed_session(facts: Facts, allocation: Allocation, conflicts: Se
 
 def wrong_conflicts(reported: Sequence[Conflict], found: Sequence[Conflict]) -> list[Violation]:
     """Conflicts that were not reported, and reported ones that are none."""
-    given, wanted = set(reported), set(found)
+    given, wanted = (
+        {(item.entry_id, item.session_id, item.problem, item.conflicts_with) for item in items}
+        for items in (reported, found)
+    )
     return [
-        Violation("conflicts_reported", f"{item.entry_id} in {item.session_id}: {item.problem} ({what})")
+        Violation("conflicts_reported", f"{entry_id} in {session_id}: {problem} ({what})")
         for items, what in ((wanted - given, "not reported"), (given - wanted, "reported, and not so"))
-        for item in sorted(items, key=str)
+        for entry_id, session_id, problem, _ in sorted(items)
     ]
 
 

@@ -117,6 +117,11 @@ def test_new_place_beside_bookings_that_do_not_fit_is_found() -> None:
     assert "closed_sessions_closed" in broken(audited(facts, plan(facts, kept, ("e2", "s1"))))
 
 
+def test_new_place_in_a_session_that_intake_closed_is_found() -> None:
+    facts = make_facts([{}], [{"closed": True}])
+    assert "closed_sessions_closed" in broken(audited(facts, plan(facts, ("e1", "s1"))))
+
+
 def test_conflict_that_was_not_reported_is_found() -> None:
     facts = make_facts([{"expected_minutes": 300}], [{}], commitments=[BOOKED])
     found = audit(facts, POLICY, plan(facts, ("e1", "s1", "booked")), (), ())
