@@ -52,7 +52,7 @@ def table_problems(table: Table, raw: RawTable | None) -> list[str]:
 def _too_many_nhs_numbers(raw: RawTable, name: str) -> str:
     if name not in raw.frame:
         return ""
-    count, share = share_of_nhs_numbers(raw.frame[name].str.strip())
+    count, share = share_of_nhs_numbers(raw.frame[name].str.strip().tolist())
     if share <= MOSTLY:
         return ""
     return (
@@ -81,9 +81,9 @@ def draft(table: Table, raw: RawTable | None, plan_date: dt.date) -> Draft:
 
 def _with_column(found: Draft, column: Column) -> Draft:
     parsed = parse_column(column, found.raw[column.name])
-    values = found.values.assign(**{column.name: parsed.values})
-    found = replace(found, values=values)
-    found = found.noted(*(f"{column_name(found, column)}: {count} cells {repair}." for repair, count in parsed.repairs))
+    found = found.with_column(column.name, parsed.values).noted(
+        *(f"{column_name(found, column)}: {count} cells {repair}." for repair, count in parsed.repairs)
+    )
     bad = np.flatnonzero(parsed.problem != "")
     found = found.fault(bad, column.name, parsed.problem[bad], parsed.hint[bad])
     if not column.required:
@@ -167,7 +167,7 @@ def _ordered(found: Draft) -> Draft:
 
 def _stray_nhs_numbers(found: Draft) -> Draft:
     for name in IDENTITIES:
-        count, _ = share_of_nhs_numbers(found.raw[name].str.strip())
+        count, _ = share_of_nhs_numbers(found.raw[name].str.strip().tolist())
         if count:
             found = found.noted(
                 f"patients.{name}: {count} {'value reads' if count == 1 else 'values read'} as a valid NHS number; "

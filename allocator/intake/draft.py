@@ -119,7 +119,12 @@ class Draft:
             return self
         changed = self.column(column).copy()
         changed[rows] = value
-        return replace(self, values=self.values.assign(**{column: changed}))
+        return self.with_column(column, changed)
+
+    def with_column(self, column: str, values: Array) -> Draft:
+        """The same with these parsed values (n_rows,); objects stay objects, which makes reading them cheap."""
+        series = pd.Series(values, dtype=values.dtype)
+        return replace(self, values=self.values.assign(**{column: series}))
 
     def refuse(self, rows: Array) -> Draft:
         """The same without `rows`; a fault that says why has to be there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from allocator.instance import Ints
 from allocator.intake.draft import Draft
@@ -33,8 +34,8 @@ def without_duplicates(draft: Draft) -> tuple[Draft, Ints]:
     if not shared.any():
         return draft, nothing
     rows = live[shared]
-    group = keys[shared].agg("\x1f".join, axis=1).to_numpy()
-    whole = draft.values.iloc[rows].astype("str").agg("\x1f".join, axis=1).to_numpy()
+    group = _joined(keys[shared])
+    whole = _joined(draft.values.iloc[rows])
     first: dict[str, int] = {}
     seen: dict[tuple[str, str], int] = {}
     same: list[tuple[int, int]] = []
@@ -53,6 +54,12 @@ def without_duplicates(draft: Draft) -> tuple[Draft, Ints]:
         draft = draft.fault(refused, column, problems, "keep one row", effect=REFUSE)
     kept_rows = np.array(sorted({kept for _, kept in other}), dtype=np.int64)
     return _strictest(draft, other), kept_rows
+
+
+def _joined(frame: pd.DataFrame) -> list[str]:
+    """Every row as one text."""
+    columns = (map(str, frame[name].to_numpy()) for name in frame.columns)
+    return ["\x1f".join(cells) for cells in zip(*columns, strict=True)]
 
 
 def _strictest(draft: Draft, pairs: list[tuple[int, int]]) -> Draft:

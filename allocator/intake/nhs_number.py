@@ -19,7 +19,7 @@ _INSIDE = re.compile(rf"(?<!\d){_WHOLE.pattern}(?!\d)", re.ASCII)
 
 def is_nhs_number(text: str) -> bool:
     """Is the text ten digits (spaces or dashes after the third and sixth) with a valid check digit."""
-    if not _WHOLE.fullmatch(text):
+    if not 10 <= len(text) <= 12 or not _WHOLE.fullmatch(text):
         return False
     digits = [int(sign) for sign in text if sign.isdigit()]
     remainder = sum(digit * weight for digit, weight in zip(digits, range(10, 1, -1), strict=False)) % 11

@@ -10,7 +10,7 @@ import datetime as dt
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ EMPTY = frozenset({"", "null", "-", "--", "n/a", "na", "none", "nan", "nat", "<n
 SPREADSHEET_ERRORS = frozenset({"#n/a", "#ref!", "#value!", "#div/0!", "#name?", "#null!", "#num!", "#######"})
 MAX_CELL = 5_000
 MAX_CODE = 200
+MAX_NUMBER = 1e9
 FIRST_YEAR, LAST_YEAR = 1980, 9999
 LAST_RECORDED_YEAR = 2099
 """A moment after this year is a slip: it would outrank every later decision for ever."""
@@ -42,8 +43,7 @@ _FLAGS = {"true": True, "yes": True, "y": True, "t": True, "1": True, "1.0": Tru
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """One parsed text. `value` is None where it is empty or bad; `repair` says what was mended."""
 
     value: Any = None
@@ -65,7 +65,7 @@ class Parsed:
 def parse_column(column: Column, texts: pd.Series[Any]) -> Parsed:
     """Parse every distinct text once."""
     codes, distinct = pd.factorize(texts)
-    cells = [parse_cell(column, text) for text in distinct]
+    cells = [parse_cell(column, text) for text in distinct.tolist()]
     counts = np.bincount(codes, minlength=len(cells))
     repairs: dict[str, int] = {}
     for cell, count in zip(cells, counts, strict=True):
@@ -114,10 +114,12 @@ def is_mangled(text: str) -> bool:
 
 
 def _code(column: Column, text: str) -> Cell:
+    if text.isalnum():
+        return Cell(text)
     if is_mangled(text):
         hint = "set the column to text in the spreadsheet and export it again"
         return Cell(problem="was changed by a spreadsheet: which code it was is lost", hint=hint)
-    if any(sign < " " for sign in text):
+    if not text.isprintable():
         return Cell(problem="has a line break or a control character in a code", hint="remove it")
     decimal = _DECIMAL_CODE.fullmatch(text)
     if decimal:
@@ -200,24 +202,30 @@ def _moment(column: Column, text: str) -> Cell:
 
 
 def _number(column: Column, text: str) -> Cell:
-    unit = "a whole number" if column.kind == "whole" else "a number"
-    bounds = (
-        f"{unit} from {column.low:,.10g} to {column.high:,.10g}" if column.high is not None else f"{unit}, 0 or more"
-    )
     plain = text.removeprefix("£") if column.name.endswith("_gbp") else text
     plain = plain.replace(",", "") if _THOUSANDS.fullmatch(plain) else plain
     if not _NUMBER.fullmatch(plain):
-        return Cell(problem=f"is not {unit}", hint=f"wanted {bounds}, digits only")
+        return Cell(problem=f"is not {_unit(column)}", hint=f"wanted {_bounds(column)}, digits only")
     value = float(plain) + 0.0  # -0 becomes 0
     if column.kind == "whole" and not value.is_integer():
-        return Cell(problem="is not whole", hint=f"wanted {bounds}")
+        return Cell(problem="is not whole", hint=f"wanted {_bounds(column)}")
     if column.low is not None and value < column.low:
-        return Cell(problem=f"is below {column.low:g}", hint=f"wanted {bounds}")
-    if value > (column.high if column.high is not None else 1e9):
-        return Cell(
-            problem=f"is above {column.high if column.high is not None else 1e9:,.10g}", hint=f"wanted {bounds}"
-        )
+        return Cell(problem=f"is below {column.low:g}", hint=f"wanted {_bounds(column)}")
+    if value > _high(column):
+        return Cell(problem=f"is above {_high(column):,.10g}", hint=f"wanted {_bounds(column)}")
     return Cell(value)
+
+
+def _unit(column: Column) -> str:
+    return "a whole number" if column.kind == "whole" else "a number"
+
+
+def _high(column: Column) -> float:
+    return MAX_NUMBER if column.high is None else column.high
+
+
+def _bounds(column: Column) -> str:
+    return f"{_unit(column)} from {column.low or 0:,.10g} to {_high(column):,.10g}"
 
 
 def _flag(column: Column, text: str) -> Cell:
