@@ -29,7 +29,7 @@ class FairBetweenTrusts(Goal):
 
     name: ClassVar[str] = "fair_between_trusts"
     sentence: ClassVar[str] = (
-        "No trust has a much larger share of its long waiters left without a place than the others."
+        "The largest share of its long waiters that any trust has left without a place is as small as possible."
     )
     sense: ClassVar[Literal["min", "max"]] = "min"
     unit: ClassVar[str] = "hundredths of a percent"
