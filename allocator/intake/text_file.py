@@ -93,22 +93,25 @@ def _lines(lines: io.TextIOWrapper, table: str, source: str) -> Iterator[str]:
 def _records(
     table: str, source: str, reader: Iterator[list[str]], names: list[str], first_row: int
 ) -> tuple[list[pd.DataFrame], Ints, Ints]:
-    """Frames of texts, row numbers and ragged counts. Blank lines count as rows, and are no records."""
+    """Frames of texts, row numbers and ragged counts. Blank lines count as rows, and are no records.
+
+    An empty cell too many is harmless only where every row has it (a comma at the end of each line): in a
+    single row it may be the last cell, pushed out by a comma too many.
+    """
     width = len(names)
     frames: list[pd.DataFrame] = []
     chunk: list[list[str]] = []
     rows: list[int] = []
     ragged: list[int] = []
+    overflowing = False
     for row, record in enumerate(reader, first_row):
         if not record:
             continue
         cells = len(record)
         if cells != width:
-            extra = any(text.strip() for text in record[width:])
-            ragged.append(cells if extra or cells < width else 0)
+            overflowing |= any(text.strip() for text in record[width:])
             record = (record + [""] * width)[:width]
-        else:
-            ragged.append(0)
+        ragged.append(cells - width)
         chunk.append(record)
         rows.append(row)
         if len(rows) > MAX_ROWS:
@@ -118,7 +121,10 @@ def _records(
             chunk = []
     if chunk:
         frames.append(_frame(chunk, names))
-    return frames, np.array(rows, dtype=np.int64), np.array(ragged, dtype=np.int64)
+    excess = np.array(ragged, dtype=np.int64)
+    if len(excess) and not overflowing and excess.min() > 0:
+        excess = np.zeros_like(excess)
+    return frames, np.array(rows, dtype=np.int64), np.where(excess == 0, 0, excess + width)
 
 
 def _frame(records: list[list[str]], names: list[str]) -> pd.DataFrame:
