@@ -3,6 +3,9 @@
 The order of the file matters, because of two rows of the same moment the later one counts:
 yesterday's commitments, proposals that the plan dropped (cancelled), its own proposals, then what the
 file of tomorrow's instance held already, then the decisions. History is kept; a row stands there once.
+
+A row that yesterday's intake could not use is not among the accepted ones. So that nobody is freed by it,
+its entry gets a row without a state, which holds the entry again until a person puts that row right.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +27,20 @@ from allocator.run_folder import stored_instance, stored_json, stored_table
 
 DROPPED = "not_in_plan"
 """reason_code of a proposal that a later plan did not repeat."""
+UNREADABLE = "damaged_row"
+"""reason_code of the row that stands for one which yesterday's intake could not use."""
+DAMAGED = re.compile(r"row \d+ of commitments is damaged")
+"""How intake says why it holds an entry for a row of commitments."""
+LEFT_THE_LIST = "nothing to keep"
+"""How intake ends its hint on a commitment whose entry is on no list."""
 
 
 @dataclass(frozen=True)
 class CarryResult:
-    """What was written: the file, rows that stood there before, and rows added by where they came from."""
+    """What was written: the file, rows that stood there before, and rows added by where they came from.
+
+    `unreadable` are entries that stay held because a row of yesterday's commitments could not be used.
+    """
 
     path: Path
     kept: int
@@ -35,6 +48,7 @@ class CarryResult:
     dropped: int
     proposed: int
     decided: int
+    unreadable: int
 
 
 def carry(run_folder: Path, decisions: Path | None, into: Path) -> CarryResult:
@@ -55,11 +69,12 @@ def carry(run_folder: Path, decisions: Path | None, into: Path) -> CarryResult:
     standing = [*carried, *dropped, *proposed, *filter(None, map(as_commitment, kept))]
     decided = read_decisions(decisions, instance, standing) if decisions is not None else ()
     seen = {key_of(row) for row in kept}
-    parts = [unseen(part, seen) for part in (carried, dropped, proposed, decided)]
-    cells = [[as_cells(row) for row in part] for part in parts]
-    write_whole(path, names, [*cells[0], *cells[1], *cells[2], *kept, *cells[3]])
+    unreadable = held_rows(run_folder, instance.info.plan_date)
+    parts = [unseen(part, seen) for part in (carried, dropped, proposed, unreadable, decided)]
+    *before, after = [[as_cells(row) for row in part] for part in parts]
+    write_whole(path, names, [*(cells for part in before for cells in part), *kept, *after])
     counts = [len(part) for part in parts]
-    return CarryResult(path, len(kept), counts[0], counts[1], counts[2], counts[3])
+    return CarryResult(path, len(kept), counts[0], counts[1], counts[2], decided=counts[4], unreadable=counts[3])
 
 
 def target(into: Path) -> Path:
@@ -128,6 +143,20 @@ def new_proposals(
         recorded_on = morning if before is None else max(morning, before.recorded_on)
         proposals.append(Commitment(entry_id, session_id, site_code, "proposed", "hub", "", recorded_on))
     return proposals
+
+
+def held_rows(run_folder: Path, plan_date: dt.date) -> list[Commitment]:
+    """A row without a state for every entry that a damaged row of commitments, or of its own, kept out.
+
+    Rows of entries that are on no list at all (they have left it) have nothing to keep.
+    """
+    table = stored_table(run_folder, "quarantine.csv", ("table", "column", "value", "problem", "hint", "effect"))
+    held = (table["table"] == "patients") & table["problem"].str.fullmatch(DAMAGED)
+    refused = (table["table"] == "commitments") & (table["column"] == "entry_id") & (table["effect"] == "row_refused")
+    left = table["hint"].str.endswith(LEFT_THE_LIST)
+    entry_ids = sorted(set(table.loc[held | (refused & ~left), "value"]) - {""})
+    morning = dt.datetime.combine(plan_date, dt.time())
+    return [Commitment(entry_id, "", "", "", "hub", UNREADABLE, morning) for entry_id in entry_ids]
 
 
 def existing(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:

@@ -82,6 +82,7 @@ def carry_over(run_folder: Path, decisions: Path | None, into: Path, *, as_json:
         "dropped": result.dropped,
         "proposed": result.proposed,
         "decided": result.decided,
+        "still held for a damaged row": result.unreadable,
     }
     line = f"{result.path}: " + ", ".join(f"{count} {name}" for name, count in counts.items()) + "."
     say({"path": str(result.path), **counts} if as_json else [line])

@@ -13,7 +13,9 @@ from allocator import schema
 from allocator.allocation import fixed_placements
 from allocator.carry import CarryResult, carry
 from allocator.errors import AuditFailedError, InputError, UsageError
+from allocator.intake import read_instance, write_instance
 from allocator.options import Facts
+from allocator.report.safe import write_csv
 from tests.build import make_facts
 
 PATIENTS = ({},) * 5
@@ -50,6 +52,7 @@ def write_yesterday(
     lines = ["entry_id,session_id,site_code,state", *(",".join(row) for row in plan)]
     (folder / "allocation.csv").write_text("\n".join(lines) + "\n")
     (folder / "audit.json").write_text(json.dumps({"passed": passed}))
+    (folder / "quarantine.csv").write_text("table,row,column,value,problem,hint,effect\n")
     return folder
 
 
@@ -213,6 +216,32 @@ def test_proposal_of_a_place_that_was_cancelled_that_morning_still_counts(tmp_pa
     folder = write_yesterday(tmp_path / "run", [("e1", "s1", "RAA01", "proposed")], [cancelled])
     facts = tomorrow(carry(folder, None, tmp_path / "tomorrow"))
     assert dict(facts.standing.proposed) == {0: "s1"}
+
+
+def test_entry_with_a_damaged_row_stays_held_until_a_person_mends_it(tmp_path: Path) -> None:
+    """e1's and e2's commitments are damaged, e6's own row is refused, e9 is on no list any more."""
+    monday, run, tuesday = tmp_path / "monday", tmp_path / "run", tmp_path / "tuesday"
+    write_instance(make_facts([*PATIENTS, {}], SESSIONS).instance, monday)
+    (monday / "commitments.parquet").unlink()
+    (monday / "patients.parquet").unlink()
+    make_facts([*PATIENTS, {"expected_minutes": -5}], SESSIONS).instance.patients.to_csv(
+        monday / "patients.csv", index=False
+    )
+    rows = ("e1,s1,,declined,patient,,2026-13-01,", "e2,s1,,bookd,home,,2026-01-12,")
+    rows += ("e6,s1,,booked,home,,2026-01-12,", "e9,s1,,booked,home,,2026-01-12,")
+    (monday / "commitments.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    intake = read_instance(monday)
+    assert "e6" not in intake.instance.entry_row
+    write_yesterday(run, [])
+    write_instance(intake.instance, run / "instance")
+    write_csv(intake.quarantine, run / "quarantine.csv")
+
+    assert carry(run, None, tuesday).unreadable == 3
+    write_instance(make_facts([*PATIENTS, {}], SESSIONS).instance, tuesday)
+    (tuesday / "commitments.parquet").unlink()
+    instance = read_instance(tuesday).instance
+    assert set(instance.patients["entry_id"][instance.patients["held"]]) == {"e1", "e2", "e6"}
+    assert [(place.entry, place.state) for place in Facts(instance).standing.fixed] == [(1, "reserved")]
 
 
 def test_plan_that_failed_its_audit_is_not_carried(tmp_path: Path) -> None:
