@@ -12,21 +12,22 @@ from allocator.allocation import Allocation
 from allocator.formulation import Formulation
 from allocator.instance import Array, Bools, Ints
 from allocator.options import Options
+from allocator.solve.construct import asked_for, only_pins_of_the_pinned
 from allocator.solve.loader import Loader
 
 
 def baseline(formulation: Formulation) -> Allocation:
-    """Longest wait first, own provider first, then nearest; what is fixed stays."""
+    """Longest wait first, own provider first, then nearest; what is fixed stays, and pins come before all."""
     options = formulation.options
     loader = Loader(formulation)
-    queue = longest_waits_first(options)
-    rank = preference(options)
-    allowed = only_pins_of_the_pinned(formulation)
+    queue, rank = longest_waits_first(options), preference(options)
+    asked, allowed = asked_for(formulation), only_pins_of_the_pinned(formulation)
+    pinned = np.isin(queue, options.entry[asked])
     shut = sessions_to_fill(options)
+    open_lists(loader, shut, np.unique(options.session[asked & shut[options.session]]), asked, allowed)
+    place_in_turn(loader, queue[pinned], rank, allowed & ~shut[options.session])
     place_in_turn(loader, queue, rank, allowed & ~shut[options.session])
-    dates = options.instance.column("sessions", "date")
-    for session in sorted(np.flatnonzero(shut), key=lambda row: (dates[row], row)):
-        shut[session] = not fill(loader, int(session), allowed)
+    open_lists(loader, shut, np.flatnonzero(shut), asked, allowed)
     place_in_turn(loader, queue, rank, allowed & ~shut[options.session])
     return Allocation.from_options(options, loader.chosen)
 
@@ -51,22 +52,6 @@ def days(dates: Array) -> Ints:
     """Dates as whole days; an unknown one comes after all others."""
     numbers: Ints = dates.astype("datetime64[D]").astype(np.int64)
     return np.where(np.isnat(dates), np.iinfo(np.int64).max, numbers)
-
-
-def only_pins_of_the_pinned(formulation: Formulation) -> Bools:
-    """(n_options,) may be used: everything, but of an entry that a row demands only what the row asks for.
-
-    Such a row (a pin) is not satisfied by the fixed placements and has no column but placements.
-    """
-    options, matrix = formulation.options, formulation.rows.matrix
-    n_options = len(options)
-    only_placements = np.diff(matrix[:, n_options:].tocsr().indptr) == 0
-    unmet = only_placements & (formulation.rows.lower > matrix @ formulation.column_lower)
-    asked = np.asarray(matrix[unmet][:, :n_options].maximum(0).sum(axis=0)).ravel() > 0
-    pinned = np.zeros(len(options.facts.standing.waiting), dtype=bool)
-    pinned[options.entry[asked]] = True
-    allowed: Bools = asked | ~pinned[options.entry]
-    return allowed
 
 
 def sessions_to_fill(options: Options) -> Bools:
@@ -103,12 +88,19 @@ def place_one(loader: Loader, first: int, stop: int, rank: Ints, allowed: Bools)
     return True
 
 
-def fill(loader: Loader, session: int, allowed: Bools) -> bool:
-    """Place those who wait longest in one session, if they are enough to open it; were they."""
+def open_lists(loader: Loader, shut: Bools, sessions: Ints, asked: Bools, allowed: Bools) -> None:
+    """Try to fill these sessions in date order; those that were are no longer `shut`."""
+    dates = loader.formulation.options.instance.column("sessions", "date")
+    for session in sessions[np.lexsort((sessions, dates[sessions]))].tolist():
+        shut[session] = not fill(loader, session, asked, allowed)
+
+
+def fill(loader: Loader, session: int, asked: Bools, allowed: Bools) -> bool:
+    """Place who is pinned and then who waits longest in one session, if they are enough to open it; were they."""
     options = loader.formulation.options
     instance = options.instance
     mine = np.flatnonzero((options.session == session) & allowed)
-    mine = mine[np.argsort(days(instance.waits_from)[options.entry[mine]], kind="stable")]
+    mine = mine[np.lexsort((days(instance.waits_from)[options.entry[mine]], ~asked[mine]))]
     added: list[int] = []
     for option in mine.tolist():
         if loader.can_add(option):

@@ -73,10 +73,10 @@ def solve(problem: Problem, budget: Budget, incumbent: Incumbent) -> Result:
 
 
 def relaxation_prices(problem: Problem, budget: Budget, incumbent: Incumbent) -> Floats | None:
-    """Row prices (n_rows,) of the linear relaxation, in the sign of a minimisation; None where unsolved."""
+    """Row prices (n_rows,) of the linear relaxation, in the sign of a minimisation; None if not solved."""
     highs = loaded(problem, budget, integer=False)
     highs.run()
-    if highs.getModelStatus() not in (Status.kOptimal, Status.kTimeLimit, Status.kIterationLimit):
+    if highs.getModelStatus() != Status.kOptimal:
         return None
     prices = np.array(highs.getSolution().row_dual, dtype=np.float64)
     return prices if len(prices) == len(problem.lower) else None

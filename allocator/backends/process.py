@@ -24,6 +24,8 @@ from typing import Any
 from allocator.backends.worker import received
 
 GRACE_SECONDS = 0.5
+STARTUP_SECONDS = 30.0
+"""A child that has not read its call by then never will."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,16 @@ class Worker:
         """
         child = self._running()
         assert child.stdin is not None
-        deadline = time.monotonic() + seconds + GRACE_SECONDS
+        deadline = time.monotonic() + seconds + GRACE_SECONDS + STARTUP_SECONDS
         pickle.dump((function, arguments), child.stdin, protocol=pickle.HIGHEST_PROTOCOL)
         child.stdin.flush()
         incumbents: list[Any] = []
         try:
             while True:
                 kind, payload = self._messages.get(timeout=max(0.0, min(deadline - time.monotonic(), 1e6)))
-                if kind == "incumbent":
+                if kind == "started":
+                    deadline = time.monotonic() + seconds + GRACE_SECONDS
+                elif kind == "incumbent":
                     incumbents.append(payload)
                     if heard is not None:
                         heard(*payload)

@@ -1,8 +1,8 @@
 """The child process that solves: reads calls from standard input, writes messages to standard output.
 
 Run as `python -m allocator.backends.worker`; `process.Worker` is its other end. A call is a pickled
-(function, arguments); it is answered by any number of ("incumbent", payload) and one ("done", result) or
-("failed", text). Native solvers print where they like, so the real output is put out of their reach.
+(function, arguments); it is answered by ("started", None) once its imports are done, any number of
+("incumbent", payload) and one ("done", result) or ("failed", text). Native solvers print where they like, so the real output is put out of their reach.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ def main() -> None:
 
     while (call := received(calls)) is not None:
         function, arguments = call
+        send("started", None)
         try:
             result = function(*arguments, lambda *found: send("incumbent", found))
         except Exception:

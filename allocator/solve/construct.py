@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from allocator.formulation import Formulation
-from allocator.instance import Bools, Ints
+from allocator.instance import Bools, Floats, Ints
 from allocator.solve.loader import Loader
 
 PASSES = 4
@@ -26,19 +26,71 @@ def option_rank(formulation: Formulation) -> Ints:
     return rank
 
 
-def construct(formulation: Formulation) -> Bools:
-    """Options chosen (n_options,), fixed ones included."""
-    return load(formulation, option_rank(formulation))
+def construct(formulation: Formulation, rank: Ints | None = None, begun: Bools | None = None) -> Bools:
+    """Options chosen (n_options,), fixed ones included, taken in order of `rank` (by gains if not given).
+
+    `begun` are placements to build upon. Pins come first: an entry that a row demands takes only what the
+    row asks for, before everybody else.
+    """
+    rank = option_rank(formulation) if rank is None else rank
+    entry = formulation.options.entry
+    pinned = np.zeros(len(formulation.options.facts.standing.waiting), dtype=bool)
+    pinned[entry[asked_for(formulation)]] = True
+    first = np.where(pinned[entry], rank - len(rank), rank)
+    return load(formulation, first, only_pins_of_the_pinned(formulation), begun)
 
 
-def load(formulation: Formulation, rank: Ints) -> Bools:
-    """Options chosen when everybody takes, in order of rank, the best option that rows allow."""
+def priced_rank(formulation: Formulation, reduced: Floats) -> Ints:
+    """Rank of every option: by the first goal that it gains on, then by reduced price, largest first."""
+    n_options = len(formulation.options)
+    level = np.full(n_options, len(formulation.goals))
+    for k in reversed(range(len(formulation.goals))):
+        level[option_gain(formulation, k) > 0] = k
+    order = np.lexsort([-reduced[:n_options], level])
+    rank = np.empty(n_options, dtype=np.int64)
+    rank[order] = np.arange(n_options)
+    return rank
+
+
+def option_gain(formulation: Formulation, k: int) -> Ints:
+    """What each option does for goal k, larger is better, (n_options,)."""
+    goal = formulation.goals[k]
+    return (goal.values if goal.sense == "max" else -goal.values)[: len(formulation.options)]
+
+
+def only_pins_of_the_pinned(formulation: Formulation) -> Bools:
+    """(n_options,) may be used: everything, but of an entry that a row demands only what the row asks for.
+
+    Such a row (a pin) is not satisfied by the fixed placements and has no column but placements.
+    """
+    options = formulation.options
+    asked = asked_for(formulation)
+    pinned = np.zeros(len(options.facts.standing.waiting), dtype=bool)
+    pinned[options.entry[asked]] = True
+    allowed: Bools = asked | ~pinned[options.entry]
+    return allowed
+
+
+def asked_for(formulation: Formulation) -> Bools:
+    """(n_options,) the options that a row asks for which what is fixed does not satisfy."""
+    matrix = formulation.rows.matrix
+    n_options = len(formulation.options)
+    only_placements = np.diff(matrix[:, n_options:].tocsr().indptr) == 0
+    unmet = only_placements & (formulation.rows.lower > matrix @ formulation.column_lower)
+    asked: Bools = np.asarray(matrix[unmet][:, :n_options].maximum(0).sum(axis=0)).ravel() > 0
+    return asked
+
+
+def load(formulation: Formulation, rank: Ints, allowed: Bools, begun: Bools | None = None) -> Bools:
+    """Options chosen when everybody takes, in order of rank, the best allowed option that rows leave."""
     options = formulation.options
     loader = Loader(formulation)
+    for option in np.flatnonzero(begun & ~options.fixed) if begun is not None else ():
+        loader.add(int(option))
     _, starts = np.unique(options.entry, return_index=True)
     stops = np.append(starts[1:], len(options))
     best = np.minimum.reduceat(rank, starts) if len(starts) else rank
-    barred = np.zeros(len(options), dtype=bool)
+    barred = ~allowed
     for _ in range(PASSES):
         added = False
         for position in np.argsort(best, kind="stable"):

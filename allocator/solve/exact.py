@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from allocator.answer import Ending
 from allocator.backends import cbc, cpsat, highs
@@ -11,7 +11,7 @@ from allocator.backends.problem import Budget, Incumbent, Problem, Result
 from allocator.backends.process import Worker
 from allocator.certificate import with_held
 from allocator.formulation import Formulation
-from allocator.instance import Ints
+from allocator.instance import Bools, Ints
 
 BACKENDS: Mapping[str, Callable[[Problem, Budget, Incumbent], Result]] = {
     "highs": highs.solve,
@@ -46,9 +46,17 @@ def solve_goal(
     backend: str,
     budget: Budget,
     worker: Worker,
+    core: Bools | None = None,
 ) -> GoalSolve:
-    """Goal k by one backend, within the budget; the child is killed when it overruns."""
+    """Goal k by one backend, within the budget; the child is killed when it overruns.
+
+    With `core` (n_options,) the other options stay unused, and the claimed bound is about the core alone.
+    """
     problem = goal_problem(formulation, k, held, start)
+    if core is not None:
+        upper = problem.column_upper.copy()
+        upper[: len(core)][~core] = 0
+        problem = replace(problem, column_upper=upper)
     outcome = worker.call(BACKENDS[backend], problem, budget, seconds=budget.seconds)
     goal = formulation.goals[k]
 

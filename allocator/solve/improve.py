@@ -23,20 +23,22 @@ from allocator.backends.process import Worker
 from allocator.certificate import with_held
 from allocator.formulation import Formulation
 from allocator.instance import Bools, Floats, Ints
+from allocator.solve.construct import option_gain
 
 if TYPE_CHECKING:
     from allocator.solve.lexicographic import Plan
 
-SESSIONS = 10
+SESSIONS = 8
 """Sessions in a neighbourhood."""
-NEWCOMERS = 120
+NEWCOMERS = 60
 """Entries without a place that a neighbourhood admits."""
-MOVE_SECONDS = 3.0
+MOVE_SECONDS = 0.6
 TAIL = (1.0, 0.03, 0.001)
 """Weights of the goal and of the two after it, each per typical gain of one placement."""
-PATIENCE = 40
+PATIENCE = 60
 """Moves without any gain after which a goal is left."""
-MOVES_PER_WORK = 1
+FINENESS = 1e6
+"""The blended objective of a move in whole numbers: so many to one typical gain."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,14 +67,15 @@ def improve_goal(plan: Plan, held: Sequence[int], budget: Budget, worker: Worker
     deadline = time.monotonic() + budget.seconds
     moves = idle = 0
     while idle < PATIENCE:
-        if budget.work is not None and moves >= budget.work * MOVES_PER_WORK:
+        if budget.work is not None and moves >= budget.work:
             return Ending.WORK_LIMIT
         left = deadline - time.monotonic()
         if left < 0.1:
             return Ending.TIME_LIMIT
         free = choose(around, plan.columns, random)
         if not len(free):
-            return Ending.OPTIMAL
+            # Everybody has the best that the goal could give; only a certificate says that nothing is better.
+            return Ending.WORK_LIMIT
         seconds = np.inf if budget.work is not None else min(MOVE_SECONDS, left)
         found = move(around, plan.columns, free, Budget(seconds, 200, budget.seed), worker)
         idle = 0 if plan.offer(found, held) else idle + 1
@@ -82,24 +85,26 @@ def improve_goal(plan: Plan, held: Sequence[int], budget: Budget, worker: Worker
 
 def prepare(formulation: Formulation, held: Sequence[int]) -> Neighbourhoods:
     """Gains of the goal after the held ones, and the rows with the held ones below."""
-    n_options = len(formulation.options)
-    goal = formulation.goals[len(held)]
-    gain = (goal.values if goal.sense == "max" else -goal.values)[:n_options]
+    gain = option_gain(formulation, len(held))
+    if not gain.any():
+        # The goal moves through auxiliaries only (shares, shortfalls): whoever has no place may matter to it.
+        gain = np.ones_like(gain)
     best = np.zeros(len(formulation.options.facts.standing.waiting), dtype=np.int64)
     np.maximum.at(best, formulation.options.entry, gain)
     matrix, lower, upper = with_held(formulation, held)
-    return Neighbourhoods(formulation, gain, best, matrix.tocsc(), lower, upper, blended(formulation, len(held)))
+    objective = np.rint(FINENESS * blended(formulation, len(held), TAIL))
+    return Neighbourhoods(formulation, gain, best, matrix.tocsc(), lower, upper, objective)
 
 
-def blended(formulation: Formulation, k: int) -> Floats:
-    """The goal and its tail as one objective to make small, (n_columns,), about 1,000,000 a gain."""
+def blended(formulation: Formulation, k: int, weights: Sequence[float]) -> Floats:
+    """Goal k and those after it as one objective to make small, (n_columns,): a weight per typical gain."""
     blend = np.zeros(formulation.columns.n)
-    for weight, goal in zip(TAIL, formulation.goals[k : k + len(TAIL)], strict=False):
+    for weight, goal in zip(weights, formulation.goals[k : k + len(weights)], strict=False):
         costs = (goal.values if goal.sense == "min" else -goal.values).astype(np.float64)
         usual = np.abs(costs[costs != 0])
         if len(usual):
-            blend += weight * 1e6 * costs / float(usual.mean())
-    return np.rint(blend)
+            blend += weight * costs / float(usual.mean())
+    return blend
 
 
 def choose(around: Neighbourhoods, columns: Ints, random: np.random.Generator) -> Ints:

@@ -21,15 +21,21 @@ from allocator.certificate import held_value
 from allocator.errors import ContradictionError, NoPlanError
 from allocator.formulation import Formulation
 from allocator.instance import Bools, Ints
-from allocator.solve.construct import construct
+from allocator.solve.construct import asked_for, construct, option_gain, priced_rank
 from allocator.solve.exact import GoalSolve, goal_problem, is_small, solve_goal
-from allocator.solve.improve import improve_goal
+from allocator.solve.improve import blended, improve_goal
 from allocator.solve.loader import Loader, complete, feasible, goal_values, merit, merit_of
-from allocator.solve.prove import prove_all
+from allocator.solve.prove import dual_prices, prove_all
 from allocator.stopwatch import Stopwatch
 
-PROOF_SHARE = 0.25
+PROOF_SHARE = 0.3
 """Of the seconds of a run, for certified bounds."""
+PRICING_SHARE = 0.12
+"""Of the seconds of a run on a large model, for the prices that the first plan is loaded by."""
+TOGETHER = 0.4
+"""Weight of each goal in those prices, relative to the goal before it, per typical gain of one placement."""
+LARGEST_CORE = 15_000
+"""Options up to which a goal of a large model is given to an exact solver."""
 RESERVE_SECONDS = 2.0
 """Left for the audit and the reasons."""
 
@@ -92,11 +98,13 @@ def search(plan: Plan, solves: dict[int, GoalSolve], limits: Limits, watch: Stop
     """Improve the plan goal by goal; `solves` is filled as goals are finished."""
     formulation = plan.formulation
     held: list[int] = []
-    exact = limits.backend != "auto" or is_small(formulation)
+    large = limits.backend == "auto" and not is_small(formulation)
     backend = "highs" if limits.backend == "auto" else limits.backend
     n_goals = len(formulation.goals)
     proof = PROOF_SHARE * limits.seconds if np.isfinite(limits.seconds) else 0.0
+    rank = start_from_prices(plan, PRICING_SHARE * limits.seconds, worker) if large else None
     for k, goal in enumerate(formulation.goals):
+        begun = watch.elapsed
         left = watch.left - proof - RESERVE_SECONDS
         budget = Budget(
             seconds=max(0.2, left * goal_share(k, n_goals)),
@@ -104,15 +112,44 @@ def search(plan: Plan, solves: dict[int, GoalSolve], limits: Limits, watch: Stop
             seed=limits.seed,
             threads=limits.threads,
         )
-        begun = watch.elapsed
-        if exact:
+        if rank is not None:
+            ending = improve_large(plan, held, rank, budget, worker)
+            solves[k] = GoalSolve(None, None, ending)
+        else:
             solves[k] = solve_goal(formulation, k, held, plan.columns, backend, budget, worker)
             plan.offer(solves[k].columns, held)
-        else:
-            solves[k] = GoalSolve(None, None, improve_goal(plan, held, budget, worker))
         solves[k] = replace(solves[k], seconds=watch.elapsed - begun)
         plan.note(k, watch, solves[k].solver_bound)
         held.append(held_value(formulation, k, goal.value(plan.columns)))
+
+
+def start_from_prices(plan: Plan, seconds: float, worker: Worker) -> Ints:
+    """Load a plan by the prices of all goals together, and make it the plan; the rank that it used."""
+    formulation = plan.formulation
+    gains = -blended(formulation, 0, np.power(TOGETHER, np.arange(len(formulation.goals))).tolist())
+    prices = dual_prices(formulation, goal_problem(formulation, 0, []), gains, seconds, worker)
+    rank = priced_rank(formulation, gains - formulation.rows.matrix.T @ prices)
+    columns = complete(formulation, construct(formulation, rank))
+    if feasible(formulation, columns):
+        plan.columns = columns
+    return rank
+
+
+def improve_large(plan: Plan, held: Sequence[int], rank: Ints, budget: Budget, worker: Worker) -> Ending:
+    """One goal of a large model: exactly over those whom it concerns, where they are few; else by moves."""
+    formulation, k = plan.formulation, len(held)
+    gaining = np.max([option_gain(formulation, j) for j in range(k + 1)], axis=0) > 0
+    concerned = np.isin(formulation.options.entry, formulation.options.entry[gaining])
+    core = concerned | plan.chosen
+    if not (option_gain(formulation, k) > 0).any() or core.sum() > LARGEST_CORE:
+        return improve_goal(plan, held, budget, worker)
+    solved = solve_goal(formulation, k, held, plan.columns, "highs", budget, worker, core)
+    if solved.columns is not None:
+        chosen = solved.columns[: len(formulation.options)].astype(bool)
+        plan.offer(solved.columns, held)
+        plan.offer(complete(formulation, construct(formulation, rank, chosen)), held)
+    # Only a proof over all options proves the goal; the certified bound may give it.
+    return solved.ending if solved.ending is not Ending.OPTIMAL else Ending.WORK_LIMIT
 
 
 def goal_share(k: int, n_goals: int) -> float:
@@ -128,16 +165,37 @@ def first_plan(formulation: Formulation, limits: Limits, watch: Stopwatch, worke
     nothing = complete(formulation, formulation.options.fixed.copy())
     if feasible(formulation, nothing):
         return nothing
+    for core in (around_pins(formulation), np.ones(len(formulation.options), dtype=bool)):
+        found = any_plan(formulation, core, limits, watch, worker)
+        if found is not None:
+            chosen = found[: len(formulation.options)].astype(bool)
+            loaded = complete(formulation, construct(formulation, begun=chosen))
+            return loaded if feasible(formulation, loaded) else complete(formulation, chosen)
+    raise NoPlanError(f"No plan stood after {watch.elapsed:.0f} seconds. Maybe give more with --seconds.")
+
+
+def around_pins(formulation: Formulation) -> Bools:
+    """(n_options,) options in sessions that pins ask for: enough, nearly always, to keep them."""
+    options = formulation.options
+    wanted: Bools = np.isin(options.session, options.session[asked_for(formulation)])
+    return wanted
+
+
+def any_plan(formulation: Formulation, core: Bools, limits: Limits, watch: Stopwatch, worker: Worker) -> Ints | None:
+    """Any columns that keep every row, with placements among `core` only; None where none was found.
+
+    Raises ContradictionError where every option was allowed and no plan exists.
+    """
     problem = goal_problem(formulation, 0, [])
-    budget = Budget(seconds=watch.left / 2, seed=limits.seed, threads=limits.threads)
-    free = replace(problem, costs=np.zeros_like(problem.costs))
-    outcome = worker.call(highs.solve, free, budget, seconds=budget.seconds)
-    if outcome.result is not None and outcome.result.ending is Ending.INFEASIBLE:
+    upper = problem.column_upper.copy()
+    upper[: len(core)][~core & ~formulation.options.fixed] = 0
+    problem = replace(problem, costs=np.zeros_like(problem.costs), column_upper=upper)
+    budget = Budget(seconds=watch.left / 3, seed=limits.seed, threads=limits.threads)
+    result = worker.call(highs.solve, problem, budget, seconds=budget.seconds).result
+    if result is not None and result.ending is Ending.INFEASIBLE and core.all():
         raise ContradictionError("The pins and the rules cannot all be kept: no plan keeps every one of them.")
-    if outcome.result is None or outcome.result.values is None:
-        raise NoPlanError(f"No plan stood after {watch.elapsed:.0f} seconds. Maybe give more with --seconds.")
-    found: Ints = outcome.result.values
-    return complete(formulation, found[: len(formulation.options)].astype(bool))
+    values: Ints | None = None if result is None else result.values
+    return values
 
 
 def fill_up(plan: Plan) -> None:

@@ -43,7 +43,7 @@ class Loader:
         self._fewest, self._opening_rows = self._fewest_cases(np.flatnonzero(waits_for_opening & ~has_auxiliary))
         self.chosen: Bools = columns.options.fixed.copy()
         used = np.bincount(columns.options.session[self.chosen], minlength=self._n_sessions)
-        self._cases: Ints = used.astype(np.int64)
+        self._cases: Ints = np.asarray(used, dtype=np.int64)
         self.activity = self._activity()
 
     @property

@@ -13,15 +13,16 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy import optimize, sparse
 
 from allocator.answer import Certificate, Limits
 from allocator.backends import highs
-from allocator.backends.problem import Budget
+from allocator.backends.problem import Budget, Problem
 from allocator.backends.process import Worker
 from allocator.certificate import (
     SCALE,
@@ -39,6 +40,8 @@ TEMPERATURES = (0.5, 0.2, 0.08, 0.03, 0.012, 0.005)
 ITERATIONS = 60
 LARGEST_RELAXATION = 30_000
 """Options up to which the linear relaxation itself is solved."""
+RELAXATION_SHARE = 0.6
+"""Of the seconds of a proof, for the relaxation; the smoothed dual has the rest where that was too little."""
 SHORTEST_PROOF_SECONDS = 0.3
 
 
@@ -123,17 +126,23 @@ def smoothed_prices(problem: DualProblem, seconds: float, emit: object = None) -
     dual = _SmoothedDual(problem)
     deadline = time.monotonic() + seconds
     variables = np.zeros(len(dual.rows))
+
+    def stop_in_time(found: object) -> None:
+        if time.monotonic() > deadline:
+            raise StopIteration
+
     usual = np.abs(problem.gains[problem.gains != 0])
     size = float(usual.mean()) if len(usual) else 1.0
     for temperature in TEMPERATURES:
         if time.monotonic() > deadline:
             break
-        found = optimize.minimize(
+        found: Any = optimize.minimize(  # type: ignore[call-overload]  # its stubs refuse a partial
             partial(dual.value_and_gradient, temperature=temperature * size),
             variables,
             jac=True,
             method="L-BFGS-B",
             bounds=[(0.0, None)] * len(variables),
+            callback=stop_in_time,
             options={"maxiter": ITERATIONS, "maxfun": 2 * ITERATIONS, "maxcor": 20},
         )
         variables = found.x
@@ -149,11 +158,13 @@ def prove_all(
     """
     n_goals, n_rows = len(formulation.goals), formulation.rows.matrix.shape[0]
     floors = [held_value(formulation, k, value) for k, value in enumerate(values)]
-    share = seconds * limits.threads / max(1, n_goals)
+    deadline = time.monotonic() + seconds
     idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
 
     def proof(k: int) -> tuple[Ints, int]:
         worker = idle.get()
+        left = max(0.0, deadline - time.monotonic())
+        share = left * min(1.0, limits.threads / (n_goals - k))
         try:
             return prove(formulation, k, floors[:k], share, limits, worker)
         finally:
@@ -180,7 +191,9 @@ def prove(
     larger = formulation.goals[k].sense == "max"
     nothing = np.zeros(formulation.rows.matrix.shape[0] + k, dtype=np.int64)
     best, bound = nothing, bound_of(formulation, k, held, nothing, SCALE)
-    if seconds < SHORTEST_PROOF_SECONDS:
+    if seconds < RELAXATION_SHARE = 0.6
+"""Of the seconds of a proof, for the relaxation; the smoothed dual has the rest where that was too little."""
+SHORTEST_PROOF_SECONDS:
         return best, bound
     proposed = whole_prices(proposed_prices(formulation, k, held, seconds, limits, worker))
     try:
@@ -197,22 +210,49 @@ def proposed_prices(
     problem = goal_problem(formulation, k, held)
     if not formulation.columns.n:  # nobody can be placed: the constant is the bound
         return np.zeros(len(problem.lower))
-    budget = Budget(seconds, limits.work, limits.seed)
-    if len(formulation.options) <= LARGEST_RELAXATION:
-        relaxed = worker.call(highs.relaxation_prices, problem, budget, seconds=seconds).result
+    gains = -problem.costs.astype(np.float64)
+    relevant = worth_pricing(problem, priced_rows(formulation, k), gains)
+    if relevant[: len(formulation.options)].sum() <= LARGEST_RELAXATION:
+        upper = np.where(relevant, problem.column_upper, problem.column_lower)
+        small = replace(problem, column_upper=upper)
+        budget = Budget(RELAXATION_SHARE * seconds, limits.work, limits.seed)
+        relaxed = worker.call(highs.relaxation_prices, small, budget, seconds=budget.seconds).result
         if relaxed is not None:
             return -np.asarray(relaxed)
-    n_options = len(formulation.options)
+        seconds *= 1 - RELAXATION_SHARE
+    return dual_prices(formulation, problem, gains, seconds, worker)
+
+
+def dual_prices(formulation: Formulation, problem: Problem, gains: Floats, seconds: float, worker: Worker) -> Floats:
+    """Row prices for any gains (n_columns,) over the rows of `problem`; zeros where the time was too short."""
+    n_options, n_rows = len(formulation.options), len(problem.lower)
+    priced = priced_rows(formulation, n_rows - formulation.rows.matrix.shape[0])
+    kept = worth_pricing(problem, priced, gains)
+    kept[:n_options] |= formulation.options.fixed
+    kept[n_options:] = True
     dual = DualProblem(
-        matrix=problem.matrix.astype(np.float64),
+        matrix=problem.matrix[:, kept].astype(np.float64),
         lower=problem.lower,
         upper=problem.upper,
-        priced=priced_rows(formulation, k),
-        gains=-problem.costs.astype(np.float64),
-        unit=formulation.options.entry,
-        fixed=formulation.options.fixed,
+        priced=priced,
+        gains=gains[kept],
+        unit=formulation.options.entry[kept[:n_options]],
+        fixed=formulation.options.fixed[kept[:n_options]],
         box_lower=problem.column_lower[n_options:].astype(np.float64),
         box_upper=problem.column_upper[n_options:].astype(np.float64),
     )
-    smoothed = worker.call(smoothed_prices, dual, seconds, seconds=2 * seconds).result
-    return np.zeros(len(problem.lower)) if smoothed is None else np.asarray(smoothed)
+    smoothed = worker.call(smoothed_prices, dual, seconds, seconds=seconds + 1.0).result
+    return np.zeros(n_rows) if smoothed is None else np.asarray(smoothed)
+
+
+def worth_pricing(problem: Problem, priced: Bools, gains: Floats) -> Bools:
+    """(n_columns,) could the reduced price be above zero at any prices; the others bound nothing.
+
+    A column without a gain that only uses rows up can never be worth more than nothing.
+    """
+    part = problem.matrix[priced].tocoo()
+    upper, lower = problem.upper[priced], problem.lower[priced]
+    helps = ((part.data < 0) & np.isfinite(upper[part.row])) | ((part.data > 0) & np.isfinite(lower[part.row]))
+    worth: Bools = gains > 0
+    worth[part.col[helps]] = True
+    return worth
