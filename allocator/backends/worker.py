@@ -2,7 +2,8 @@
 
 Run as `python -m allocator.backends.worker`; `process.Worker` is its other end. A call is a pickled
 (function, arguments); it is answered by ("started", None) once its imports are done, any number of
-("incumbent", payload) and one ("done", result) or ("failed", text). Native solvers print where they like, so the real output is put out of their reach.
+("incumbent", payload) and one ("done", result) or ("failed", text). Native solvers print where they
+like, so the real output is put out of their reach.
 """
 
 from __future__ import annotations

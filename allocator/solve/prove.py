@@ -191,9 +191,7 @@ def prove(
     larger = formulation.goals[k].sense == "max"
     nothing = np.zeros(formulation.rows.matrix.shape[0] + k, dtype=np.int64)
     best, bound = nothing, bound_of(formulation, k, held, nothing, SCALE)
-    if seconds < RELAXATION_SHARE = 0.6
-"""Of the seconds of a proof, for the relaxation; the smoothed dual has the rest where that was too little."""
-SHORTEST_PROOF_SECONDS:
+    if seconds < SHORTEST_PROOF_SECONDS:
         return best, bound
     proposed = whole_prices(proposed_prices(formulation, k, held, seconds, limits, worker))
     try:
