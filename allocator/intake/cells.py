@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,7 +66,7 @@ def draft(table: Table, raw: RawTable | None, plan_date: dt.date) -> Draft:
         raw = RawTable(table.name, "", pd.DataFrame(), np.zeros(0, np.int64), np.zeros(0, np.int64))
     rows = len(raw.frame)
     none = np.zeros(rows, dtype=bool)
-    found = Draft(table, pd.DataFrame(index=pd.RangeIndex(rows)), raw.frame, raw.row, none, none, none)
+    found = Draft(table, {}, raw.frame, raw.row, none, none, none)
     found = found.noted(*raw.notices)
     for column in table.columns:
         if column.name in raw.frame:
@@ -109,7 +108,7 @@ def _with_strangers(found: Draft) -> Draft:
     """Columns the contract does not name are kept as text; `held` and `closed` are read again."""
     known = [column.name for column in found.table.columns]
     absent = [name for name in known if name not in found.raw]
-    kept: dict[str, pd.Series[Any]] = {}
+    kept: dict[str, Array] = {}
     notices = []
     for name in map(str, found.raw.columns):
         if name in known:
@@ -121,12 +120,11 @@ def _with_strangers(found: Draft) -> Draft:
         empty = texts.str.casefold().isin(EMPTY)
         if name.startswith("column_") and bool(empty.all()):
             continue
-        kept[name] = texts.mask(empty, "")
+        kept[name] = texts.mask(empty, "").to_numpy(dtype=object)
         notices.append(
             f'{found.table.name}: column "{name}" is not one of ours; kept and ignored.{maybe(name, absent)}'
         )
-    values = found.values.assign(**kept)
-    return replace(found, values=values).noted(*notices)
+    return replace(found, values={**found.values, **kept}).noted(*notices)
 
 
 def _read_again(found: Draft, name: str) -> Draft:

@@ -6,7 +6,7 @@ stays in the draft, so that what it said (a booking of a refused entry) can stil
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,7 +40,7 @@ UNKNOWN |= {"flag": None}
 class Draft:
     """One table being checked. Masks are (n_rows,).
 
-    values   parsed columns that the file has, other columns of the file as text
+    values   parsed columns that the file has, and its other columns as text, each (n_rows,)
     raw      the texts of the file
     row      row in the file as people see it, header = 1
     refused  left out at the end
@@ -50,7 +50,7 @@ class Draft:
     """
 
     table: Table
-    values: pd.DataFrame
+    values: Mapping[str, Array]
     raw: pd.DataFrame
     row: Ints
     refused: Bools
@@ -60,12 +60,12 @@ class Draft:
     notices: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.row)
 
     def column(self, name: str) -> Array:
         """Parsed values (n_rows,); what stands for unknown where the file has no such column."""
         if name in self.values:
-            return self.values[name].to_numpy()
+            return self.values[name]
         kind = self.table.column(name).kind
         if kind in ("date", "moment"):
             return np.full(len(self), np.datetime64("NaT"), dtype="datetime64[s]")
@@ -122,9 +122,8 @@ class Draft:
         return self.with_column(column, changed)
 
     def with_column(self, column: str, values: Array) -> Draft:
-        """The same with these parsed values (n_rows,); objects stay objects, which makes reading them cheap."""
-        series = pd.Series(values, dtype=values.dtype)
-        return replace(self, values=self.values.assign(**{column: series}))
+        """The same with these parsed values (n_rows,)."""
+        return replace(self, values={**self.values, column: values})
 
     def refuse(self, rows: Array) -> Draft:
         """The same without `rows`; a fault that says why has to be there."""

@@ -24,18 +24,17 @@ def without_duplicates(draft: Draft) -> tuple[Draft, Ints]:
     that differ is right is not known, so the caller holds or closes the first, and limits take the
     strictest value.
     """
-    key = [draft.values[name] for name in draft.table.key if name in draft.values]
+    key = [name for name in draft.table.key if name in draft.values]
     live = draft.accepted
     nothing = np.zeros(0, dtype=np.int64)
     if not key or not len(live):
         return draft, nothing
-    keys = draft.values.loc[live, [str(series.name) for series in key]].astype("str")
+    keys = pd.DataFrame({name: draft.values[name][live] for name in key})
     shared = keys.duplicated(keep=False).to_numpy()
     if not shared.any():
         return draft, nothing
     rows = live[shared]
-    group = _joined(keys[shared])
-    whole = _joined(draft.values.iloc[rows])
+    group, whole = _joined(draft, key, rows), _joined(draft, list(draft.values), rows)
     first: dict[str, int] = {}
     seen: dict[tuple[str, str], int] = {}
     same: list[tuple[int, int]] = []
@@ -56,9 +55,9 @@ def without_duplicates(draft: Draft) -> tuple[Draft, Ints]:
     return _strictest(draft, other), kept_rows
 
 
-def _joined(frame: pd.DataFrame) -> list[str]:
-    """Every row as one text."""
-    columns = (map(str, frame[name].to_numpy()) for name in frame.columns)
+def _joined(draft: Draft, names: list[str], rows: Ints) -> list[str]:
+    """The named cells of each row as one text."""
+    columns = (map(str, draft.values[name][rows]) for name in names)
     return ["\x1f".join(cells) for cells in zip(*columns, strict=True)]
 
 

@@ -132,10 +132,6 @@ def _frames(result: _Result) -> dict[str, pd.DataFrame]:
             rows = np.concatenate([np.setdiff1d(rows, result.last_commitments), result.last_commitments])
         if name == "waiting_lists":
             rows = np.setdiff1d(rows, result.merged_lists)
-        values = found.values
-        if name == "patients":
-            values = values.assign(held=found.held)
-        if name == "sessions":
-            values = values.assign(closed=found.closed)
-        frames[name] = values.iloc[rows].reset_index(drop=True)
+        added = {"patients": {"held": found.held}, "sessions": {"closed": found.closed}}.get(name, {})
+        frames[name] = pd.DataFrame({column: values[rows] for column, values in {**found.values, **added}.items()})
     return frames
