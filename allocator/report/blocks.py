@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
+from allocator.report.charts import Chart
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A table: the first cell of each row is its heading, columns after `texts` hold numbers.
-
-    texts  how many columns, from the left, hold text
-    """
+    """A table: the first cell of each row is its heading; `texts` are the columns that hold text, not numbers."""
 
     caption: str
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
-    texts: int = 1
+    texts: Collection[int] = (0,)
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,7 @@ class Block:
 
     heading: str = ""
     sentences: Sequence[str] = ()
-    chart: Markup | None = None
+    chart: Chart | None = None
     legend: Sequence[tuple[str, str]] = ()
     """(style class, words) of each colour in the chart."""
     grid: Grid | None = None

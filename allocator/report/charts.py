@@ -20,6 +20,15 @@ MOST_FLOW_ENDS = 14
 
 
 @dataclass(frozen=True)
+class Chart:
+    """A chart; `wide` ones scroll on a narrow screen."""
+
+    title: str
+    svg: Markup
+    wide: bool = False
+
+
+@dataclass(frozen=True)
 class Bar:
     """One row of a bar chart. `segments` are (value, style class); `mark` is where the baseline stands."""
 
@@ -31,7 +40,7 @@ class Bar:
     """Length of the pale bar behind; None: the whole width."""
 
 
-def bar_chart(key: str, title: str, description: str, bars: Sequence[Bar], full: float) -> Markup:
+def bar_chart(key: str, title: str, description: str, bars: Sequence[Bar], full: float) -> Chart:
     """Horizontal bars, one below the other; `full` is the value of the whole width, `key` unique in the page."""
     parts = [_head(key, title, description, f'width="100%" height="{ROW_HEIGHT * len(bars)}" class="chart bars"')]
     for row, bar in enumerate(bars):
@@ -49,7 +58,7 @@ def bar_chart(key: str, title: str, description: str, bars: Sequence[Bar], full:
             x, y = f"{_percent(bar.mark, full):.2f}%", top + BAR_TOP
             line = Markup('<line x1="{0}" x2="{0}" y1="{1}" y2="{2}" class="{3}"/>')
             parts += [line.format(x, y - 4, y + BAR_HEIGHT + 4, style) for style in ("mark-edge", "mark")]
-    return Markup("").join([*parts, Markup("</svg>")])
+    return Chart(title, Markup("").join([*parts, Markup("</svg>")]))
 
 
 def _percent(value: float, full: float) -> float:
@@ -83,7 +92,7 @@ def flow_diagram(
     flows: Sequence[Flow],
     names: Mapping[str, str],
     independent: frozenset[str],
-) -> Markup:
+) -> Chart:
     """Ribbons from homes on the left to hosts on the right, as thick as the places are many.
 
     At most 14 providers a side are drawn one by one; the smallest are drawn together.
@@ -112,7 +121,7 @@ def flow_diagram(
     for code, (top, size) in right.items():
         style = "node independent" if code in independent else "node"
         parts.append(_node(FLOW_RIGHT, top, size, style, names.get(code, code), rights[code], end=False))
-    return Markup("").join([*parts, Markup("</svg>")])
+    return Chart(title, Markup("").join([*parts, Markup("</svg>")]), wide=True)
 
 
 OTHERS = "others"

@@ -105,7 +105,7 @@ def sites(run: Run, sessions: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def rules(run: Run) -> list[dict[str, Any]]:
-    """Every rule in force and how much of its room is used: total, rows at their limit, and short lists whole."""
+    """Every rule in force and how much of its room is used: totals of the rows with a limit; short lists whole."""
     found = []
     for rule in run.policy.rules:
         usage = rule.usage(run.facts, run.allocation)
@@ -116,8 +116,9 @@ def rules(run: Run) -> list[dict[str, Any]]:
                 "rule": rule.name,
                 "sentence": rule.sentence,
                 "rows": len(usage),
-                "at_limit": int((used >= limit).sum()),
-                "used": plain_value(used.sum()),
+                "limited": int(limit.notna().sum()),
+                "at_limit": int((used == limit).sum()),
+                "used": plain_value(used[limit.notna()].sum()),
                 "limit": plain_value(limit.sum()),
                 "unit": str(usage["unit"].iloc[0]) if len(usage) else "",
                 "usage": _records(usage) if len(usage) <= MOST_USAGE_ROWS else [],

@@ -130,7 +130,9 @@ def unplaced(summary: Summary) -> Section:
     rows = [(_meaning(row), row["example"], number(row["entries"])) for row in reasons]
     full = max((row["entries"] for row in reasons), default=1)
     chart = bar_chart("reasons", "People without a place, by reason", "The figures are in the table.", bars, full)
-    grid = Grid("People without a place, by reason", ("Reason", "One of them, for example", "People"), rows, texts=2)
+    grid = Grid(
+        "People without a place, by reason", ("Reason", "One of them, for example", "People"), rows, texts=(0, 1)
+    )
     lead = f"{people(total)} without a place. Everybody's own reason is in unplaced.csv."
     if not reasons:
         return Section("unplaced", "People without a place", (), "Everybody has a place.")
@@ -160,13 +162,14 @@ def data(summary: Summary) -> Section:
             "Refused, held or not understood",
             ("What was done", "Table and column", "Problem, for example", "Times"),
             rows,
-            texts=3,
+            texts=(0, 1, 2),
         )
         blocks.append(Block("Refused or held", ("Every one is in quarantine.csv, with a hint.",), grid=grid))
     if intake["notices"]:
         blocks.append(Block("Notices from reading the data", intake["notices"]))
     if summary["conflicts"]:
-        words = f"{plural(summary['conflicts'], 'booking')} or override does not fit what is there: see conflicts.csv."
+        fit = "does not fit" if summary["conflicts"] == 1 else "do not fit"
+        words = f"{plural(summary['conflicts'], 'booking')} {fit} what is there: see conflicts.csv."
         blocks.append(Block("Bookings that do not fit", (words,)))
     blocks.append(_old_lists(summary))
     if summary["data_wanted"]:
@@ -179,8 +182,8 @@ def data(summary: Summary) -> Section:
         grid = Grid("Blanks, by how many options they could open", wanted_heads, blanks)
         blocks.append(Block("Blanks worth filling in", sentences, grid=grid))
     lead = (
-        f"{plural(accounts['refused'], 'entry').replace('entrys', 'entries')} refused, "
-        f"{number(accounts['held'])} held, of {number(accounts['patients_read'])} read."
+        f"Of {plural(accounts['patients_read'], 'row')} of the waiting lists, "
+        f"{number(accounts['refused'])} were refused and {number(accounts['held'])} are held."
     )
     return Section("data", "What was refused or held, and old lists", blocks, lead)
 
@@ -208,21 +211,26 @@ def _old_lists(summary: Summary) -> Block:
         (names[row["provider"]], date(row["list_as_of"]), number(row["days_old"]))
         for row in sorted(old, key=lambda row: -row["days_old"])
     ]
-    sentence = f"{plural(len(old), 'list')} more than a week old: people on them may have been treated since."
+    verb, them = ("is", "it") if len(old) == 1 else ("are", "them")
+    sentence = f"{plural(len(old), 'list')} {verb} more than a week old. People on {them} may have been treated since."
     heads = ("Provider", "List of", "Days old")
-    return Block("Old lists", (sentence,), grid=Grid("Lists more than a week old", heads, rows, texts=2))
+    return Block("Old lists", (sentence,), grid=Grid("Lists more than a week old", heads, rows, texts=(0, 1)))
 
 
 def rules(summary: Summary) -> Section:
     """Every rule in force, and how far its room is used."""
     rows = []
     for rule in summary["rules"]:
-        used = "–"
-        if rule["rows"] and rule["limit"] is not None:
-            used = f"{number(rule['used'])} of {quantity(rule['limit'], rule['unit'])}"
-        rows.append((plain(rule["rule"]), rule["sentence"], used, number(rule["at_limit"]) if rule["rows"] else "–"))
-    heads = ("Rule", "What it says", "Used", "Places where it is at its limit")
-    grid = Grid("Rules in force", heads, rows, texts=2)
+        figures = ("–", "–", "–")
+        if rule["limited"]:
+            figures = (
+                quantity(rule["used"], rule["unit"]),
+                quantity(rule["limit"], rule["unit"]),
+                f"{number(rule['at_limit'])} of {number(rule['limited'])}",
+            )
+        rows.append((plain(rule["rule"]), rule["sentence"], *figures))
+    heads = ("Rule", "What it says", "Used", "Limit", "How often just at the limit")
+    grid = Grid("Rules in force", heads, rows, texts=(0, 1))
     audit = summary["audit"]
     lead = (
         f"Every rule was checked again after planning, from the tables alone: "
@@ -245,7 +253,7 @@ def about(summary: Summary) -> Section:
         ("Fingerprint of the instance", instance["fingerprint"]),
         *((f"Source {place}", source) for place, source in enumerate(instance["sources"], 1)),
     ]
-    grid = Grid("About this run", ("", "This run"), rows, texts=2)
+    grid = Grid("About this run", ("", "This run"), rows, texts=(0, 1))
     return Section("about", "About this run", (Block("", (), grid=grid),))
 
 

@@ -103,24 +103,29 @@ def goals(summary: Summary) -> Section:
     rows = [
         (
             f"{place}. {goal_name(goal['label'])}",
-            goal["sentence"],
-            proven(goal),
-            claimed(goal),
             quantity(goal["value"], goal["unit"]),
             quantity(goal["baseline"], goal["unit"]),
+            proven(goal),
+            claimed(goal),
+            goal["sentence"],
         )
         for place, goal in enumerate(summary["goals"], 1)
     ]
-    heads = ("Goal", "What it asks for", "What is proven", "What the solver claims", "This plan", "By hand")
+    heads = ("Goal", "This plan", "By hand", "What is proven", "What the solver claims", "What the goal asks for")
     sentences = (
         "Goals are strictly ordered: a later goal never costs an earlier one more than the policy allows. Each bound "
         "holds among plans that are at least as good on the goals before it.",
         "“Proven” can be checked by anybody from the prices in certificate.npz, without a solver. “Claimed” is what "
         "the solver says; nothing else stands behind it.",
     )
-    best = sum(goal["certified_bound"] == goal["value"] for goal in summary["goals"])
-    lead = f"{plural(best, 'goal')} of {len(rows)} {'is' if best == 1 else 'are'} proven to be the best possible."
-    grid = Grid("Goals in order, and how far each is from the best possible", heads, rows, texts=4)
+    best, said = (
+        sum(goal[bound] == goal["value"] for goal in summary["goals"]) for bound in ("certified_bound", "solver_bound")
+    )
+    lead = (
+        f"On {number(best)} of {len(rows)} goals this plan is proven to be the best possible; "
+        f"on {number(said)} the solver claims that it is."
+    )
+    grid = Grid("Goals in order, and how far each is from the best possible", heads, rows, texts=(0, 3, 4, 5))
     return Section("goals", "How good the plan is", (Block("", sentences, grid=grid),), lead)
 
 
@@ -250,7 +255,7 @@ def flows(summary: Summary) -> Section:
         legend = (("to-nhs", "To an NHS provider"), ("to-independent", "To an independent provider"))
         away.sort(key=lambda row: (names[row["home"]], -row["places"], names[row["host"]]))
         rows = [(names[row["home"]], names[row["host"]], number(row["places"])) for row in away]
-        grid = Grid("Places at another provider", ("Home", "Host", "Places"), rows, texts=2)
+        grid = Grid("Places at another provider", ("Home", "Host", "Places"), rows, texts=(0, 1))
         blocks.append(Block("From home to host", (), chart, legend, grid, beside=False, folded=len(rows) > LONG_TABLE))
     blocks.append(Block("By provider", grid=_by_provider(summary, names, stayed)))
     lead = (

@@ -61,8 +61,14 @@ def plain_value(value: Any) -> bool | int | float | str | None:
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write a table as UTF-8 CSV, every cell safe, byte for byte the same for equal tables."""
-    text = pd.DataFrame({name: [cell(value) for value in frame[name]] for name in frame.columns}, dtype="object")
-    text.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+    columns = [[quoted(str(name)), *(quoted(cell(value)) for value in frame[name])] for name in frame.columns]
+    lines = [",".join(row) + "\n" for row in zip(*columns, strict=True)]
+    path.write_bytes("".join(lines).encode("utf-8"))
+
+
+def quoted(text: str) -> str:
+    """The text in quotation marks where CSV needs them; Python's writer leaves a lone carriage return bare."""
+    return '"' + text.replace('"', '""') + '"' if any(sign in text for sign in ',"\r\n') else text
 
 
 def read_csv(path: Path) -> pd.DataFrame:

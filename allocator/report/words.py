@@ -98,29 +98,23 @@ def versus(plan: float | None, baseline: float | None) -> str:
 
 def proven(goal: Mapping[str, Any]) -> str:
     """What the certificate proves about one goal of summary.json, in a sentence."""
-    bound = goal["certified_bound"]
-    if bound is None:
+    if goal["certified_bound"] is None:
         return "Not proven."
-    if bound == goal["value"]:
-        return "Proven: no plan does better."
-    return f"Proven: no plan {_reach(goal, bound)}. {_distance(goal['certified_gap'])}"
+    return "Proven: " + _best(goal, goal["certified_bound"], goal["certified_gap"])
 
 
 def claimed(goal: Mapping[str, Any]) -> str:
     """What the solver claims about one goal of summary.json, in a sentence; no proof stands behind it."""
-    bound = goal["solver_bound"]
-    if bound is None:
+    if goal["solver_bound"] is None:
         return "No claim."
+    return "Claimed: " + _best(goal, goal["solver_bound"], goal["solver_gap"])
+
+
+def _best(goal: Mapping[str, Any], bound: int, gap: float) -> str:
+    """Where the best possible can lie at most; the gap leaves out what no plan can change."""
     if bound == goal["value"]:
-        return "Claimed: no plan does better."
-    return f"Claimed: no plan {_reach(goal, bound)}. {_distance(goal['solver_gap'])}"
-
-
-def _reach(goal: Mapping[str, Any], bound: int) -> str:
+        return "no plan does better."
     verb = "gets above" if goal["sense"] == "max" else "gets below"
-    return f"{verb} {quantity(bound, goal['unit'])}"
-
-
-def _distance(gap: float) -> str:
-    percent = 100 * gap
-    return f"This plan is at most {percent:.2g}% away." if percent < 100 else "This plan may be far away."
+    left = quantity(abs(bound - goal["value"]), goal["unit"])
+    ratio = f", {100 * gap:.2g}% of what this plan changes" if gap < 1 else ""
+    return f"no plan {verb} {quantity(bound, goal['unit'])}. At most {left} left to gain{ratio}."
