@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from allocator.errors import UsageError, maybe
-from allocator.instance import Array, Bools, Instance, Ints
+from allocator.instance import Array, Instance, Ints
 from allocator.options import Options
 from allocator.rule import Columns, Rows
 
@@ -30,15 +30,15 @@ class Floor:
 
     share    (1 - tolerance) x entries of the group / entries of the base
     size     entries of the group with an option: no shortfall is larger
-    members  (n_options,) new options of the group
-    base     (n_options,) new options of everybody the group is compared with
+    members  (n_members,) new options of the group
+    base     (n_base,) new options of everybody the group is compared with, the members included
     """
 
     key: str
     share: Fraction
     size: int
-    members: Bools
-    base: Bools
+    members: Ints
+    base: Ints
 
 
 def group_label(value: Any) -> str:
@@ -65,56 +65,62 @@ def kept_share(tolerance: float) -> Fraction:
 
 def group_floors(options: Options, column: str, tolerance: float, min_size: int) -> tuple[Floor, ...]:
     """A floor for every group of `column` with at least `min_size` entries that have a new option."""
-    labels = group_labels(options.instance, column)[options.entry]
-    return floors_within(options, labels, ~options.fixed, tolerance, min_size)
+    groups = group_labels(options.instance, column)
+    return floors_within(options, groups, np.flatnonzero(~options.fixed), tolerance, min_size)
 
 
 def access_floors(options: Options, tolerance: float, min_size: int) -> tuple[Floor, ...]:
     """A floor for every home provider within every service, over new places at independent providers."""
-    independent = ~options.fixed & options.instance.session_independent[options.session] & ~options.at_home
-    kinds, codes = options.of_entry("care_kind"), options.of_entry("service_code")
+    instance = options.instance
+    kinds, codes = instance.column("patients", "care_kind"), instance.column("patients", "service_code")
     services = np.array([f"{kind} {code}" for kind, code in zip(kinds, codes, strict=True)], dtype=object)
-    homes = np.array(
-        [f"{home}, {service}" for home, service in zip(options.of_entry("home_provider"), services, strict=True)],
-        dtype=object,
-    )
+    homes = np.array(instance.column("patients", "home_provider") + ", " + services, dtype=object)
+    base = np.flatnonzero(~options.fixed & instance.session_independent[options.session] & ~options.at_home)
+    service = np.unique(services.astype("str"), return_inverse=True)[1][options.entry[base]]
+    order = np.argsort(service, kind="stable")
+    cuts = np.flatnonzero(np.diff(service[order])) + 1
     return tuple(
         floor
-        for service in np.unique(services[independent])
-        for floor in floors_within(options, homes, independent & (services == service), tolerance, min_size)
+        for within in np.split(base[order], cuts)
+        for floor in floors_within(options, homes, within, tolerance, min_size)
     )
 
 
-def floors_within(options: Options, labels: Array, base: Bools, tolerance: float, min_size: int) -> tuple[Floor, ...]:
-    """A floor for every label among the options of `base`; `labels` and `base` have shape (n_options,)."""
-    total = len(np.unique(options.entry[base]))
-    floors = []
-    for label in np.unique(labels[base]):
-        members: Bools = base & (labels == label)
-        size = len(np.unique(options.entry[members]))
-        if size >= min_size:
-            share = kept_share(tolerance) * Fraction(size, total)
-            floors.append(Floor(str(label), share, size, members, base))
-    return tuple(floors)
+def floors_within(options: Options, groups: Array, base: Ints, tolerance: float, min_size: int) -> tuple[Floor, ...]:
+    """A floor for every group among the options `base`; `groups` (n_entries,) names the group of each entry."""
+    names, group = np.unique(groups.astype("str"), return_inverse=True)
+    entries = np.unique(options.entry[base])
+    sizes = np.bincount(group[entries], minlength=len(names))
+    of_base = group[options.entry[base]]
+    kept = kept_share(tolerance)
+    return tuple(
+        Floor(
+            str(names[code]),
+            kept * Fraction(int(sizes[code]), len(entries)),
+            int(sizes[code]),
+            base[of_base == code],
+            base,
+        )
+        for code in np.flatnonzero(sizes >= max(1, min_size))
+    )
 
 
 def floor_rows(columns: Columns, floors: Sequence[Floor], shortfalls: Ints | None = None) -> Rows:
     """One row a floor; `shortfalls` (n_floors,) are the columns of the elastic form's shortfalls."""
+    if not floors:
+        return Rows.none(columns.n)
     rows: list[Array] = []
     places: list[Array] = []
     coefficients: list[Array] = []
     for row, floor in enumerate(floors):
         a, b = floor.share.as_integer_ratio()
-        counted = np.flatnonzero(floor.base)
-        rows.append(np.full(len(counted), row))
-        places.append(counted)
-        coefficients.append(b * floor.members[counted].astype(np.int64) - a)
+        terms = [(floor.members, b), (floor.base, -a)]
         if shortfalls is not None:
-            rows.append(np.array([row]))
-            places.append(shortfalls[row : row + 1])
-            coefficients.append(np.array([b]))
-    if not floors:
-        return Rows.none(columns.n)
+            terms.append((shortfalls[row : row + 1], b))
+        for place, coefficient in terms:
+            rows.append(np.full(len(place), row))
+            places.append(place)
+            coefficients.append(np.full(len(place), coefficient))
     return Rows.of(
         columns.n,
         [floor.key for floor in floors],

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from allocator.allocation import Allocation, Placement
-from allocator.instance import Bools
+from allocator.instance import Array, Ints
 from allocator.options import Facts
 from allocator.rule import USAGE_COLUMNS, Columns, Limit, Rows, Violation
 
@@ -30,28 +30,27 @@ class ProviderFlow(Limit):
 
     def rows(self, columns: Columns) -> Rows:
         """One row a provider with a cap, each way."""
-        options = columns.options
+        options, instance = columns.options, columns.facts.instance
+        return Rows.stacked(
+            [
+                self._capped(
+                    columns, "out of", "max_outgoing", instance.column("patients", "home_provider"), options.entry
+                ),
+                self._capped(columns, "into", "max_incoming", instance.session_provider, options.session),
+            ]
+        )
+
+    def _capped(self, columns: Columns, way: str, figure: str, providers: Array, of_option: Ints) -> Rows:
+        """One way: `providers` has one code a row of the table that `of_option` (n_options,) points into."""
         column = columns.facts.instance.column
-        away = ~options.at_home
-        keys: list[str] = []
-        members: list[Bools] = []
-        upper: list[float] = []
-        for way, figure, side in (
-            ("out of", "max_outgoing", options.of_entry("home_provider")),
-            ("into", "max_incoming", options.provider),
-        ):
-            for code, cap in zip(
-                column("organisations", "provider_code"), column("organisations", figure), strict=True
-            ):
-                moved: Bools = away & (side == code)
-                if not np.isnan(cap) and moved.any():
-                    keys.append(f"{way} {code}")
-                    members.append(moved)
-                    upper.append(cap)
-        if not keys:
-            return Rows.none(columns.n)
-        row, option = np.nonzero(np.stack(members))
-        return Rows.of(columns.n, keys, row, option, np.ones(len(row)), upper=np.array(upper))
+        caps = column("organisations", figure)
+        capped = np.flatnonzero(~np.isnan(caps))
+        codes = column("organisations", "provider_code")[capped]
+        row_of = {code: row for row, code in enumerate(codes)}
+        rows = np.array([row_of.get(code, -1) for code in providers], dtype=np.int64)[of_option]
+        moved = np.flatnonzero((rows >= 0) & ~columns.options.at_home)
+        keys = [f"{way} {code}" for code in codes]
+        return Rows.of(columns.n, keys, rows[moved], moved, np.ones(len(moved)), upper=caps[capped])
 
     def _flows(self, facts: Facts, allocation: Allocation) -> list[tuple[str, float, list[Placement]]]:
         """(what, cap, placements away from home) of every provider, each way, from the tables."""
