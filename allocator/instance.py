@@ -74,6 +74,10 @@ class Instance:
         typed["sessions"] = sessions.assign(closed=sessions["closed"].astype(bool) if "closed" in sessions else False)
         return cls(info, typed)
 
+    def replacing(self, **frames: pd.DataFrame) -> Instance:
+        """The same with whole tables replaced; they must have the columns, dtypes and order of what they replace."""
+        return Instance(self.info, {**self.frames, **frames})
+
     def table(self, name: str) -> pd.DataFrame:
         """A copy of one table that shares memory with it: changing it changes nothing here."""
         return self.frames[name].copy(deep=False)

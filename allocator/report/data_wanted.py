@@ -83,17 +83,15 @@ def is_blank(instance: Instance, name: str) -> Bools:
 def _options_if_filled(run: Run, name: str, blank: Bools) -> Ints:
     """(n_entries,) options of the blank entries, were the column filled in favourably; 0 for all others."""
     instance = run.facts.instance
-    frames: dict[str, pd.DataFrame] = {**instance.frames}
     # Entries that are not asked about are held, so that no options are made for them.
     patients = instance.patients.assign(held=~blank)
     if name == "procedure_code":
-        frames["sessions"] = instance.sessions.assign(accepts_procedures="")
+        instance = instance.replacing(sessions=instance.sessions.assign(accepts_procedures=""))
     else:
         filled = patients[name].copy()
         filled[blank] = favourable(instance)[name]
         patients = patients.assign(**{name: filled})
-    frames["patients"] = patients
-    facts = Facts(Instance.from_frames(instance.info, frames))
+    facts = Facts(instance.replacing(patients=patients))
     options = build_options(facts, run.policy.screens, closed_sessions(run.facts, run.conflicts))
     return np.bincount(options.entry[~options.fixed], minlength=len(blank))
 
