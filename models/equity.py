@@ -30,8 +30,8 @@ class Floor:
 
     share    (1 - tolerance) x entries of the group / entries of the base
     size     entries of the group with an option: no shortfall is larger
-    members  (n_members,) new options of the group
-    base     (n_base,) new options of everybody the group is compared with, the members included
+    members  (n_members,) new options of the group, ascending
+    base     (n_base,) new options of everybody the group is compared with, the members included, ascending
     """
 
     key: str
@@ -114,13 +114,15 @@ def floor_rows(columns: Columns, floors: Sequence[Floor], shortfalls: Ints | Non
     coefficients: list[Array] = []
     for row, floor in enumerate(floors):
         a, b = floor.share.as_integer_ratio()
-        terms = [(floor.members, b), (floor.base, -a)]
+        coefficient = np.full(len(floor.base), -a)
+        coefficient[np.searchsorted(floor.base, floor.members)] += b
+        terms = [(floor.base, coefficient)]
         if shortfalls is not None:
-            terms.append((shortfalls[row : row + 1], b))
-        for place, coefficient in terms:
+            terms.append((shortfalls[row : row + 1], np.array([b])))
+        for place, value in terms:
             rows.append(np.full(len(place), row))
             places.append(place)
-            coefficients.append(np.full(len(place), coefficient))
+            coefficients.append(value)
     return Rows.of(
         columns.n,
         [floor.key for floor in floors],

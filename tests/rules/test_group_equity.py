@@ -5,7 +5,8 @@ import pytest
 from allocator.errors import UsageError
 from allocator.formulation import formulate
 from allocator.options import Facts
-from allocator.policy import Policy
+from allocator.policy import Policy, read_policy
+from models import CATALOGUE
 from models.rules.group_equity import GroupEquity
 from tests.build import make_facts
 from tests.contract.harness import pairs_of
@@ -90,3 +91,14 @@ def test_message_and_usage_show_places_and_floor() -> None:
         ["imd_quintile 1", 2, 1, "places"],
         ["imd_quintile 5", 0, 1, "places"],
     ]
+
+
+def test_setting_the_goal_does_not_switch_on_the_limit_of_the_same_name() -> None:
+    policy = read_policy(CATALOGUE, overrides=["group_equity.min_size=7"])
+    assert "group_equity" not in [rule.name for rule in policy.rules]
+    assert next(goal for goal in policy.goals if goal.name == "group_equity").model_dump()["min_size"] == 7
+
+
+def test_limit_is_switched_on_by_name() -> None:
+    policy = read_policy(CATALOGUE, overrides=["group_equity.enabled=true", "group_equity.min_size=7"])
+    assert GroupEquity(min_size=7) in policy.rules
