@@ -33,7 +33,7 @@ from instances.nhs.sessions import make_beds, make_sessions, spare_cases
 from instances.nhs.settled import make_commitments
 
 VERSION = "1"
-CAPACITY_SHARE = 0.45
+CAPACITY_SHARE = 0.43
 COHORTS = (18, 104)
 LONG_TABLE = 1000
 REGIONS = {"QYG": "cm"}
@@ -146,7 +146,7 @@ def _check(margins: Margins, cohort_weeks: int, capacity_share: float) -> None:
     if not low <= cohort_weeks <= high:
         raise UsageError(f"--cohort-weeks is {cohort_weeks}; wanted {low} to {high}: margins begin at {low} weeks.")
     if not 0 < capacity_share <= 1:
-        raise UsageError(f"The capacity share is {capacity_share}; wanted above 0 and at most 1. Maybe 0.45.")
+        raise UsageError(f"The capacity share is {capacity_share}; wanted above 0 and at most 1. Maybe 0.43.")
     longest = margins.theatre_waits["week_from"]
     if not (longest >= cohort_weeks).any():
         raise UsageError(f"In {margins.month} nobody in a published band waits {cohort_weeks} weeks or more.")

@@ -18,7 +18,7 @@ import pandas as pd
 
 MINUTES_CV = 0.32  # German OR benchmarking 2019: within one procedure
 EXPECTED_CV = 0.20  # ours: how far the surgeon's expectation for a patient is from the procedure's mean
-POPULATION_SKEW = 1.8  # waits over a year, most against least deprived fifth
+DEPRIVATION_RATIO = 1.8  # waits over a year, most against least deprived fifth: see `instances.nhs.deprivation`
 PRIORITY_SHARES = {"2": 0.05, "3": 0.40, "4": 0.55}
 CONSENT_SHARES = {"yes": 0.45, "no": 0.22, "not_asked": 0.30, "": 0.03}  # 67% of those who answered say yes
 UNKNOWN_SHARE = {"theatre": 0.05, "diagnostic": 0.12}  # ASA, BMI and HDU need not written down

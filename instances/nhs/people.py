@@ -11,6 +11,7 @@ import pandas as pd
 
 from allocator.instance import Array, Bools, Floats, Ints
 from instances.nhs import figures as fig
+from instances.nhs.deprivation import area_weights
 from instances.nhs.figures import figures
 from instances.nhs.places import Places
 
@@ -37,8 +38,12 @@ def pick(rng: np.random.Generator, shares: Mapping[Any, float], size: int) -> Ar
 
 def rows_by(frame: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], Ints]]:
     """(values, row positions) of every group of rows with equal values in the columns `names`, in order."""
-    groups: dict[Any, Any] = dict(frame.groupby(list(names)).indices)
-    yield from sorted(groups.items())
+    keys = pd.MultiIndex.from_frame(frame[list(names)])
+    codes, values = pd.factorize(keys, sort=True)
+    order = np.argsort(codes, kind="stable")
+    bounds = np.searchsorted(codes[order], np.arange(len(values) + 1))
+    for number, value in enumerate(values):
+        yield tuple(value), order[bounds[number] : bounds[number + 1]]
 
 
 def _operations(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
@@ -124,11 +129,12 @@ def _join(parts: Sequence[Any]) -> list[str]:
 
 
 def _homes(frame: pd.DataFrame, places: Places, rng: np.random.Generator) -> pd.DataFrame:
-    """An area in the provider's catchment; over a year the most deprived fifth is 1.8 times likelier."""
+    """An area in the provider's catchment; over a year more often a deprived one."""
     areas = places.margins.areas
-    skew = 1 + (fig.POPULATION_SKEW - 1) * (5 - areas["imd_quintile"].to_numpy()) / 4
     child = frame["age_years"] < 16
     long_wait = (frame["care_kind"] == "theatre") & (frame["waited_days"] > YEAR_DAYS)
+    counts = frame[long_wait].groupby("home_provider").size()
+    skew = area_weights(counts, places) if len(counts) else np.ones(len(areas))
     home = np.zeros(len(frame), dtype=np.int64)
     groups = frame[["home_provider"]].assign(child=child, long_wait=long_wait)
     for (provider, is_child, is_long), rows in rows_by(groups, ["home_provider", "child", "long_wait"]):
@@ -150,12 +156,9 @@ def _wishes(
 ) -> pd.DataFrame:
     n = len(frame)
     stated = pick(rng, fig.STATED_TRAVEL, n).astype(float)
-    to_home = np.array(
-        [
-            places.minutes[row, (places.sites["provider_code"] == provider).to_numpy()].min(initial=999)
-            for row, provider in zip(frame["home_row"], frame["home_provider"], strict=True)
-        ]
-    )
+    to_home = np.zeros(n)
+    for (provider,), rows in rows_by(frame, ["home_provider"]):
+        to_home[rows] = places.minutes_to(provider)[frame["home_row"].to_numpy()[rows]]
     # Nobody states a limit below the journey to their own hospital.
     stated = np.maximum(stated, 15 * np.ceil(np.minimum(to_home, 90) / 15))
     by_car = (frame["travel_mode"] == "car").to_numpy()

@@ -44,13 +44,15 @@ class Places:
 
     def attraction(self, provider: str) -> Floats:
         """How strongly each area sends people to a provider, by distance only, shape (n_areas,)."""
-        mine = (self.sites["provider_code"] == provider).to_numpy()
-        if not mine.any():
-            return np.ones(len(self.margins.areas))
         independent = provider in self.independent
         kind = "independent" if independent else "specialist" if provider in SPECIALIST_TRUSTS else "acute"
-        weights: Floats = np.exp(-self.minutes[:, mine].min(axis=1) / CATCHMENT_MINUTES[kind])
+        weights: Floats = np.exp(-self.minutes_to(provider) / CATCHMENT_MINUTES[kind])
         return weights
+
+    def minutes_to(self, provider: str) -> Floats:
+        """Car minutes from every area to the provider's nearest site, shape (n_areas,); 0 where it has no site."""
+        mine = (self.sites["provider_code"] == provider).to_numpy()
+        return self.minutes[:, mine].min(axis=1) if mine.any() else np.zeros(len(self.minutes))
 
     @cached_property
     def independent(self) -> frozenset[str]:
@@ -65,7 +67,7 @@ class Places:
         tables = []
         for mode in ("car", "public_transport"):
             people = patients if mode == "car" else patients[patients["travel_mode"] == mode]
-            lived_in = np.isin(codes, people["home_area"].to_numpy())
+            lived_in = self.margins.areas["area_code"].isin(people["home_area"]).to_numpy()
             minutes = self.minutes[lived_in]
             if mode != "car":
                 minutes = np.ceil(factor * minutes + extra)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from typing import Any
 
 import numpy as np
@@ -210,13 +209,22 @@ def _nightly_need(theatre: pd.DataFrame, sites: list[str], first: dt.date, night
     """Beds that full lists would take by site and night, shape (n_sites, n_nights)."""
     need = np.zeros((len(sites), nights))
     row_of = {site: row for row, site in enumerate(sites)}
-    procedures = figures().procedures
-    stays = procedures[(procedures["care_kind"] == "theatre") & (procedures["day_case_share"] < 1)]
-    cases = spare_cases(theatre).to_numpy()
-    for (site, date, service), rows in rows_by(theatre, ["site_code", "date", "service_code"]):
+    stays = _stays()
+    cases = spare_cases(theatre)
+    for site, date, service, taken in zip(
+        theatre["site_code"], theatre["date"], theatre["service_code"], cases, strict=True
+    ):
         start = (date - first).days
-        for stay in stays[stays["service_code"] == service].to_dict("records"):
-            staying = cases[rows].sum() * stay["share"] * (1 - stay["day_case_share"])
-            for night in range(start, min(start + math.ceil(stay["nights"]), nights)):
-                need[row_of[site]][night] += staying * min(1.0, stay["nights"] - (night - start))
+        staying = stays[service][: nights - start]
+        need[row_of[site], start : start + len(staying)] += taken * staying
     return need
+
+
+def _stays() -> dict[str, Floats]:
+    """Share of a service's cases who still stay on night 0, 1, ... after the operation, shape (n_nights,)."""
+    stays: dict[str, Floats] = {}
+    for row in figures().procedures.to_dict("records"):
+        after = np.clip(row["nights"] - np.arange(NIGHTS_AFTER), 0, 1)
+        staying = row["share"] * (1 - row["day_case_share"]) * after
+        stays[row["service_code"]] = stays.get(row["service_code"], np.zeros(NIGHTS_AFTER)) + staying
+    return stays
