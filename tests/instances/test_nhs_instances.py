@@ -12,6 +12,7 @@ from allocator.rule import find_conflicts
 from instances import names, path
 from instances.nhs import build_instance, import_nhs
 from instances.nhs.build import write_folder
+from instances.nhs.capacity import wanted_minutes
 from instances.nhs.cohort import diagnostic_weeks
 from instances.nhs.deprivation import area_weights
 from instances.nhs.margins import read_margins
@@ -244,12 +245,28 @@ def test_the_same_rows_give_the_same_bytes(tmp_path):
         assert file.read_bytes() == (tmp_path / "second" / file.name).read_bytes(), file.name
 
 
-def test_a_smaller_capacity_share_gives_fewer_minutes():
+def test_wanted_minutes_follow_the_capacity_share():
     margins = read_margins("2024-03")
-    minutes = [
-        build_instance(margins, 65, capacity_share=share)[1]["sessions"]["minutes"].sum() for share in (0.2, 0.4)
-    ]
-    assert minutes[0] == pytest.approx(minutes[1] / 2, rel=0.1)
+    minutes = [wanted_minutes(margins, 65, share)["minutes"].sum() for share in (0.2, 0.4)]
+    assert minutes[0] == pytest.approx(minutes[1] / 2)
+
+
+def test_a_provider_with_less_backlog_has_more_to_spare_for_each_completion():
+    margins = read_margins("2026-01")
+    spare = wanted_minutes(margins, 52, 0.43).merge(margins.theatre_completed).merge(margins.theatre_lists)
+    orthopaedics = spare[spare["service_code"] == "110"]
+    months = orthopaedics["decision_to_admit"] / orthopaedics["completed"]
+    per_completion = orthopaedics["minutes"] / orthopaedics["completed"]
+    assert per_completion[months.idxmin()] > 2 * per_completion[months.idxmax()]
+
+
+def test_wanted_minutes_are_only_where_there_is_a_site_and_a_completion():
+    margins = read_margins("2026-01")
+    wanted = wanted_minutes(margins, 52, 0.43)
+    done = set(zip(margins.theatre_completed["provider_code"], margins.theatre_completed["service_code"], strict=True))
+    theatre = wanted[wanted["care_kind"] == "theatre"]
+    assert set(zip(theatre["provider_code"], theatre["service_code"], strict=True)) <= done
+    assert set(wanted["provider_code"]) <= set(margins.sites["provider_code"])
 
 
 @pytest.mark.parametrize(

@@ -57,22 +57,19 @@ def read_folder(folder: Path) -> Instance:
 
 def feasible_plans(formulation: Formulation) -> Ints:
     """Every feasible assignment of all columns, shape (n_plans, n_columns)."""
-    plans = every_completion(formulation, every_choice(formulation))
+    plans = every_completion(formulation, every_set(formulation))
     activity = plans @ formulation.rows.matrix.toarray().T
     fits: Bools = ((activity >= formulation.rows.lower) & (activity <= formulation.rows.upper)).all(axis=1)
     return plans[fits]
 
 
-def every_choice(formulation: Formulation) -> Ints:
-    """Every way to give each entry one of its options or none, shape (n_choices, n_options)."""
-    options = formulation.options
-    of_entry = [np.flatnonzero(options.entry == entry) for entry in np.unique(options.entry)]
-    picks = [[*rows] if options.fixed[rows].any() else [*rows, -1] for rows in of_entry]
-    assert np.prod([len(rows) for rows in picks]) <= MOST_PLANS
-    choices = np.array(list(itertools.product(*picks)), dtype=np.int64)
-    chosen = np.zeros((len(choices), len(options) + 1), dtype=np.int64)
-    chosen[np.arange(len(choices))[:, None], choices] = 1
-    return chosen[:, :-1]
+def every_set(formulation: Formulation) -> Ints:
+    """Every set of options that holds the fixed ones, two of one entry included, shape (n_sets, n_options)."""
+    free = np.flatnonzero(~formulation.options.fixed)
+    assert 2 ** len(free) <= MOST_PLANS
+    chosen = np.ones((2 ** len(free), len(formulation.options)), dtype=np.int64)
+    chosen[:, free] = (np.arange(2 ** len(free))[:, None] >> np.arange(len(free))) & 1
+    return chosen
 
 
 def every_completion(formulation: Formulation, choices: Ints) -> Ints:
