@@ -21,6 +21,7 @@ CHANGE_COLUMNS = (
     "to_date",
     "why",
 )
+PLACE_COLUMNS = ("entry_id", "session_id", "site_code", "date")
 _Place = tuple[str, str, str]
 _NOWHERE: _Place = ("", "", "")
 
@@ -34,7 +35,11 @@ def changes_table(run: Run, allocation: pd.DataFrame, previous: Path) -> pd.Data
     file = previous / "allocation.csv"
     if not file.is_file():
         raise UsageError(f'"{previous}" is not a run folder: it has no allocation.csv. Maybe it is an instance.')
-    before = _places(read_csv(file))
+    earlier = read_csv(file)
+    missing = [name for name in PLACE_COLUMNS if name not in earlier]
+    if missing:
+        raise UsageError(f'"{file}" has no column {", ".join(missing)}: it was not written by a run.')
+    before = _places(earlier)
     now = _places(allocation)
     rows = []
     for entry_id in sorted(before.keys() | now.keys()):
@@ -58,7 +63,7 @@ def _same(now: _Place, before: _Place) -> bool:
 def _places(table: pd.DataFrame) -> dict[str, list[_Place]]:
     """entry_id -> its places as (session, site, date), sorted."""
     found: dict[str, list[_Place]] = {}
-    for row in table[["entry_id", "session_id", "site_code", "date"]].itertuples(index=False):
+    for row in table[list(PLACE_COLUMNS)].itertuples(index=False):
         entry_id, *place = (plain_text(cell(value)) for value in row)
         found.setdefault(entry_id, []).append((place[0], place[1], place[2]))
     return {entry_id: sorted(places) for entry_id, places in found.items()}

@@ -42,5 +42,6 @@ def page(summary: Summary) -> str:
         audit_passed=summary["audit"]["passed"],
         notices=page_people.notices(summary),
         cards=page_plan.cards(summary),
+        baseline=page_plan.BASELINE,
         sections=sections,
     )

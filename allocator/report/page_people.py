@@ -109,7 +109,8 @@ def capacity(summary: Summary) -> Section:
     legend = (("fill", "Used, NHS site"), ("second", "Used, independent site"), ("track", "Not used"))
     heads = ("Site", "Sessions used", "Cases", "Hours used")
     lead = (
-        "Time counts operations and tests and the turnaround between them. Why a session is not full: see sessions.csv."
+        "Time counts operations and tests and the turnaround between them. The policy may leave some of it free on "
+        "purpose. Why a session is not full: see sessions.csv."
     )
     grid = Grid("Use of spare time by site", heads, rows)
     return Section("capacity", "Use of spare capacity", (Block("", (), chart, legend, grid),), lead)
@@ -167,10 +168,6 @@ def data(summary: Summary) -> Section:
         blocks.append(Block("Refused or held", ("Every one is in quarantine.csv, with a hint.",), grid=grid))
     if intake["notices"]:
         blocks.append(Block("Notices from reading the data", intake["notices"]))
-    if summary["conflicts"]:
-        fit = "does not fit" if summary["conflicts"] == 1 else "do not fit"
-        words = f"{plural(summary['conflicts'], 'booking')} {fit} what is there: see conflicts.csv."
-        blocks.append(Block("Bookings that do not fit", (words,)))
     blocks.append(_old_lists(summary))
     if summary["data_wanted"]:
         blanks = [
@@ -278,6 +275,12 @@ def notices(summary: Summary) -> list[Notice]:
         )
         grid = Grid("Emergencies on waiting lists, by trust", ("Trust", "Entries"), rows)
         found.append(Notice("warning", "Emergencies on waiting lists", (words,), grid))
+    if summary["conflicts"]:
+        verb = "does" if summary["conflicts"] == 1 else "do"
+        words = f"{plural(summary['conflicts'], 'booking')} {verb} not fit what is there. Please settle them today."
+        found.append(
+            Notice("warning", "Bookings that do not fit", (words, "Each is in conflicts.csv, with the reason."))
+        )
     if summary["instance"]["synthetic"]:
         words = "The people in this report are not real. They were made by a computer to fit published figures."
         found.append(Notice("inset", "Synthetic people", (words, summary["instance"]["notes"])))

@@ -38,7 +38,11 @@ HEADLINE_WORDS: Mapping[str, str] = {
 LONG_TABLE = 15
 """Tables with more rows than this are folded up where a chart shows the same."""
 
-BASELINE = "longest wait first, own provider first, then the nearest"
+BASELINE = (
+    "“By hand” is the same lists and sessions, booked the usual way: longest wait first, own provider first, then the "
+    "nearest. It keeps every rule too. A person on two lists counts twice."
+)
+"""What the plan is compared with, in words."""
 
 
 def names_of(summary: Summary) -> dict[str, str]:
@@ -48,7 +52,7 @@ def names_of(summary: Summary) -> dict[str, str]:
 
 def short_name(name: str) -> str:
     """A provider's name without the words that all have in common."""
-    for words in (" NHS Foundation Trust", " NHS Trust", " University Hospitals", " Hospitals"):
+    for words in (" NHS Foundation Trust", " NHS Trust", " Hospital", " Hospitals", " Teaching"):
         name = name.removesuffix(words)
     return name if len(name) <= 32 else name[:31].rstrip() + "…"
 
@@ -92,10 +96,7 @@ def brief(summary: Summary) -> Section:
         for name, words in HEADLINE_WORDS.items()
     ]
     grid = Grid("This plan and the same lists booked by hand", ("", "This plan", "By hand", "Difference"), rows)
-    sentences = (
-        f"“By hand” is the same patients and sessions, booked the usual way: {BASELINE}. It keeps every rule too.",
-    )
-    return Section("brief", "The plan beside booking by hand", (Block("", sentences, grid=grid),))
+    return Section("brief", "The plan beside booking by hand", (Block("", (BASELINE,), grid=grid),))
 
 
 def goals(summary: Summary) -> Section:

@@ -13,7 +13,10 @@ from allocator.answer import Run
 from allocator.instance import Array, Floats
 from allocator.intake.nhs_number import masked
 
-BAND_WEEKS: Mapping[str, tuple[int, ...]] = {"diagnostic": (6, 13, 26), "theatre": (18, 40, 52, 65, 78, 104)}
+BAND_WEEKS: Mapping[str, tuple[int, ...]] = {
+    "diagnostic": (6, 13, 20, 26),
+    "theatre": (18, 26, 40, 52, 58, 65, 78, 104),
+}
 """Where the bars of the waits chart are cut, by kind of care. Thresholds of policy are in its goals, not here."""
 
 URGENT_PRIORITIES = ("P2", "D2")
@@ -23,7 +26,7 @@ def people_table(run: Run) -> pd.DataFrame:
     """One row an accepted entry, by entry_id.
 
     status is `placed`, `booking_lost` (booked or offered in a session that is gone), `unplaced`, `held` or
-    `treated`; host_provider is empty where there is no session; waited_days and due may be unknown.
+    `treated`; host_provider is empty where there is no session; due may be unknown.
     """
     instance = run.facts.instance
     patients = instance.patients
@@ -34,14 +37,11 @@ def people_table(run: Run) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "entry_id": patients["entry_id"],
-            "patient_id": shown_patient_ids(run),
             "home_provider": patients["home_provider"],
             "care_kind": patients["care_kind"],
             "service_code": patients["service_code"],
             "clinical_priority": patients["clinical_priority"],
             "imd_quintile": patients["imd_quintile"],
-            "waited_days": waited,
-            "waited_weeks": np.floor(waited / 7),
             "band": [wait_band(kind, days) for kind, days in zip(patients["care_kind"], waited, strict=True)],
             "due": due_dates(run).astype("datetime64[s]"),
             "urgent": urgent,

@@ -41,7 +41,7 @@ def cell(value: Any) -> str:
 
 
 def plain_value(value: Any) -> bool | int | float | str | None:
-    """One value as JSON and Excel take it: dates as ISO text, whole floats as int, unknown as None."""
+    """One value as JSON and Excel take it: dates as ISO text, whole floats as int, unknown and endless as None."""
     if value is None or value is pd.NA or value is pd.NaT:
         return None
     if isinstance(value, (bool, np.bool_)):
@@ -49,7 +49,7 @@ def plain_value(value: Any) -> bool | int | float | str | None:
     if isinstance(value, (int, np.integer)):
         return int(value)
     if isinstance(value, (float, np.floating)):
-        return None if math.isnan(value) else int(value) if float(value).is_integer() else float(value)
+        return None if not math.isfinite(value) else int(value) if float(value).is_integer() else float(value)
     if isinstance(value, np.datetime64):
         return None if np.isnat(value) else str(value.astype("datetime64[D]"))
     if isinstance(value, dt.datetime):

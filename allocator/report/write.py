@@ -29,7 +29,7 @@ from allocator.report.changes import changes_table
 from allocator.report.data_wanted import data_wanted_table
 from allocator.report.exports import write_exports
 from allocator.report.page import page
-from allocator.report.safe import write_csv
+from allocator.report.safe import plain_value, write_csv
 from allocator.report.sessions import options_of, sessions_table
 from allocator.report.summary import summarise
 from allocator.report.tables import (
@@ -137,7 +137,7 @@ def run_record(run: Run, policy: str, files: dict[str, str]) -> dict[str, Any]:
             **{name: importlib.metadata.version(name) for name in PACKAGES},
         },
         "seed": run.limits.seed,
-        "limits": asdict(run.limits),
+        "limits": {name: plain_value(value) for name, value in asdict(run.limits).items()},
         "n_options": run.n_options,
         "seconds": {stage: round(seconds, 3) for stage, seconds in run.seconds.items()},
         "goal_seconds": {goal.label: round(goal.seconds, 3) for goal in run.goals},

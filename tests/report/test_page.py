@@ -11,7 +11,7 @@ import pytest
 from allocator.report.charts import Bar, Flow, bar_chart, flow_diagram
 from allocator.report.words import claimed, goal_name, proven, quantity, share
 from allocator.report.write import write_run
-from tests.report.sample import sample_intake, sample_run
+from tests.report.sample import sample_intake, usual_run
 
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -19,7 +19,7 @@ AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practi
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """report.html of the sample run."""
-    run = sample_run()
+    run = usual_run()
     folder = tmp_path_factory.mktemp("page") / "run"
     write_run(run, sample_intake(run.facts.instance), folder)
     return folder / "report.html"

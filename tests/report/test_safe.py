@@ -14,7 +14,7 @@ import python_calamine
 from allocator.report.exports import folder_name, write_workbook
 from allocator.report.safe import cell, plain_text, read_csv, safe_text, write_csv
 from allocator.report.write import write_run
-from tests.report.sample import sample_run
+from tests.report.sample import usual_run
 
 DANGEROUS = ("=1+1", "+44 151", "-1", "@SUM(A1)", "\t=1", "\r=1")
 
@@ -38,6 +38,7 @@ def test_other_texts_stay_as_they_are(text: str) -> None:
         (-5.0, "-5"),
         (0.5, "0.5"),
         (float("nan"), ""),
+        (float("inf"), ""),
         (None, ""),
         (pd.NA, ""),
         (pd.NaT, ""),
@@ -64,7 +65,7 @@ def test_a_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_no_cell_of_a_run_starts_a_formula(tmp_path: Path) -> None:
-    write_run(sample_run(), None, tmp_path / "run")
+    write_run(usual_run(), None, tmp_path / "run")
     incoming = pd.read_csv(tmp_path / "run/exports/RAA/incoming.csv", dtype="str")
     assert incoming["team"].tolist() == ["'=cmd|' /C calc'!A0"]
     book = python_calamine.CalamineWorkbook.from_path(tmp_path / "run/exports/RAA/RAA.xlsx")

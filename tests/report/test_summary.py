@@ -15,7 +15,7 @@ from allocator.report.summary import summarise
 from models.daily import DAILY
 from models.rules.consent import Consent
 from tests.build import ORGANISATIONS
-from tests.report.sample import REASONS, sample_facts, sample_intake, sample_run
+from tests.report.sample import REASONS, sample_facts, sample_intake, sample_run, usual_run
 
 
 def summary_of(run: Run, with_intake: bool = True) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def summary_of(run: Run, with_intake: bool = True) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def summary() -> dict[str, Any]:
     """Of the sample run."""
-    return summary_of(sample_run())
+    return summary_of(usual_run())
 
 
 def test_every_row_read_is_placed_unplaced_refused_held_or_treated(summary: dict[str, Any]) -> None:
@@ -75,7 +75,7 @@ def test_flows_go_from_home_to_host(summary: dict[str, Any]) -> None:
 
 
 def test_goals_stand_in_order_with_value_baseline_bounds_and_gaps(summary: dict[str, Any]) -> None:
-    run = sample_run()
+    run = usual_run()
     assert [goal["label"] for goal in summary["goals"]] == [goal.label for goal in run.goals]
     for row, goal in zip(summary["goals"], run.goals, strict=True):
         assert row["value"] == run.audit.scores[goal.label]

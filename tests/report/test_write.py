@@ -17,7 +17,7 @@ from allocator.report import write_run
 from allocator.report.write import certificate_bytes
 from allocator.run_folder import CONTENTS, stored_instance
 from models import CATALOGUE
-from tests.report.sample import sample_intake, sample_run
+from tests.report.sample import sample_intake, sample_run, usual_run
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -29,7 +29,7 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def test_every_file_of_the_contract_is_there_and_hashed(tmp_path: Path) -> None:
-    write_run(sample_run(), None, tmp_path / "run")
+    write_run(usual_run(), None, tmp_path / "run")
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == sorted(CONTENTS)
     found = hashes(tmp_path / "run")
     del found["run.json"]
@@ -37,7 +37,7 @@ def test_every_file_of_the_contract_is_there_and_hashed(tmp_path: Path) -> None:
 
 
 def test_the_folder_stands_alone(tmp_path: Path) -> None:
-    run = sample_run()
+    run = usual_run()
     write_run(run, None, tmp_path / "run")
     record = json.loads((tmp_path / "run/run.json").read_text())
     assert stored_instance(tmp_path / "run").fingerprint == record["fingerprints"]["instance"]
@@ -47,7 +47,7 @@ def test_the_folder_stands_alone(tmp_path: Path) -> None:
 
 
 def test_the_certificate_comes_back_as_it_was(tmp_path: Path) -> None:
-    run = sample_run()
+    run = usual_run()
     write_run(run, None, tmp_path / "run")
     with np.load(tmp_path / "run/certificate.npz", allow_pickle=False) as stored:
         assert int(stored["scale"]) == run.certificate.scale
@@ -58,7 +58,7 @@ def test_the_certificate_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_two_equal_runs_are_equal_byte_for_byte_but_for_their_seconds(tmp_path: Path) -> None:
     for name, seconds in (("a", 1.5), ("b", 99.9)):
-        run = sample_run()
+        run = usual_run()
         slower = replace(
             run,
             seconds={"solve": seconds},
@@ -73,18 +73,18 @@ def test_two_equal_runs_are_equal_byte_for_byte_but_for_their_seconds(tmp_path: 
 def test_a_folder_that_holds_something_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(UsageError, match="not empty"):
-        write_run(sample_run(), None, tmp_path)
+        write_run(usual_run(), None, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
-    write_run(sample_run(), None, tmp_path / "run")
+    write_run(usual_run(), None, tmp_path / "run")
     assert (tmp_path / "run/run.json").is_file()
 
 
 def test_an_error_midway_leaves_no_folder_and_no_draft(tmp_path: Path) -> None:
-    run = sample_run()
+    run = usual_run()
     frames = {**run.facts.instance.frames}
     frames["sites"] = frames["sites"].assign(extra=[object(), object(), object()])  # Parquet cannot hold it
     facts = replace(run.facts, instance=Instance(run.facts.instance.info, frames))
@@ -96,13 +96,27 @@ def test_an_error_midway_leaves_no_folder_and_no_draft(tmp_path: Path) -> None:
 def test_a_previous_folder_that_is_no_run_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     (tmp_path / "instance").mkdir()
     with pytest.raises(UsageError, match=r"no allocation\.csv"):
-        write_run(sample_run(), None, tmp_path / "run", previous=tmp_path / "instance")
+        write_run(usual_run(), None, tmp_path / "run", previous=tmp_path / "instance")
     assert [path.name for path in tmp_path.iterdir()] == ["instance"]
 
 
+def test_a_previous_allocation_without_its_columns_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "plan").mkdir()
+    (tmp_path / "plan/allocation.csv").write_text("entry_id,session_id\ne1,s1\n")
+    with pytest.raises(UsageError, match="no column site_code, date"):
+        write_run(usual_run(), None, tmp_path / "run", previous=tmp_path / "plan")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_without_a_time_limit_is_written(tmp_path: Path) -> None:
+    run = usual_run()
+    write_run(replace(run, limits=replace(run.limits, seconds=float("inf"))), None, tmp_path / "run")
+    assert json.loads((tmp_path / "run/run.json").read_text())["limits"]["seconds"] is None
+
+
 def test_changes_are_written_only_against_a_previous_run(tmp_path: Path) -> None:
-    write_run(sample_run(), None, tmp_path / "a")
-    write_run(sample_run(), None, tmp_path / "b", previous=tmp_path / "a")
+    write_run(usual_run(), None, tmp_path / "a")
+    write_run(usual_run(), None, tmp_path / "b", previous=tmp_path / "a")
     assert not (tmp_path / "a/changes.csv").exists()
     assert (tmp_path / "b/changes.csv").exists()
 
