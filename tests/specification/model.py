@@ -19,7 +19,7 @@ from allocator.instance import Instance
 from allocator.policy import Policy
 from tests.specification.goals import GOALS
 from tests.specification.limits import LIMITS, Model, nights_away
-from tests.specification.reading import Case, read
+from tests.specification.reading import Case, Pair, read
 from tests.specification.screens import SCREENS
 
 
@@ -42,17 +42,28 @@ def specified(instance: Instance, policy: Policy) -> list[tuple[str, int]]:
     return found
 
 
-def build(case: Case, policy: Policy) -> Model:
-    """x for every pair that all screens allow, and for what is fixed; openings; all limits."""
-    model = Model(case, pulp.LpProblem("specification", pulp.LpMinimize))
+def allowed_pairs(case: Case, policy: Policy) -> list[Pair]:
+    """What is fixed, and every pair of an entry that waits and an open session that all screens allow."""
     closed = closed_sessions(case, policy)
-    for e in case.entries:
-        for s in case.sessions:
-            is_fixed = (e, s) in case.fixed
-            is_new = e in case.waiting and s not in closed
-            if is_fixed or (is_new and all(SCREENS[rule.name](case, rule, e, s) for rule in policy.screens)):
-                name = f"x_{len(model.x)}"
-                model.x[e, s] = model.problem.add_variable(name, int(is_fixed), 1, cat="Integer")
+    return [
+        (e, s)
+        for e in case.entries
+        for s in case.sessions
+        if (e, s) in case.fixed
+        or (
+            e in case.waiting
+            and s not in closed
+            and all(SCREENS[rule.name](case, rule, e, s) for rule in policy.screens)
+        )
+    ]
+
+
+def build(case: Case, policy: Policy) -> Model:
+    """x for every allowed pair, 1 where fixed; openings; all limits."""
+    model = Model(case, pulp.LpProblem("specification", pulp.LpMinimize))
+    for number, pair in enumerate(allowed_pairs(case, policy)):
+        is_fixed = pair in case.fixed
+        model.x[pair] = model.problem.add_variable(f"x_{number}", int(is_fixed), 1, cat="Integer")
     for s, session in case.sessions.items():
         if model.of_session(s) and (session["min_cases"] > 0 or session["opening_cost_gbp"] > 0):
             is_open = any(pair in case.fixed for pair in model.of_session(s))

@@ -39,16 +39,16 @@ class Draw:
         return values[self.random.integers(len(values))]
 
     def mostly(self, usual: Any, *others: Any) -> Any:
-        """`usual` nine times in ten, else one of the others."""
-        return self.one(*others) if self.random.random() < 0.1 else usual
+        """`usual` nineteen times in twenty, else one of the others."""
+        return self.one(*others) if self.random.random() < 0.05 else usual
 
     def seldom(self, *values: Any) -> Any:
-        """Not known nine times in ten, else one of the values."""
+        """Not known nineteen times in twenty, else one of the values."""
         return self.mostly(None, *values)
 
     def patient(self, number: int) -> Row:
         return {
-            "patient_id": f"p{self.one(number, number // 2)}",
+            "patient_id": f"p{number // 2}",
             "home_provider": self.one("RAA", "RAA", "RBB"),
             "service_code": self.mostly("110", "X02"),
             "clinical_priority": self.one("P2", "P3", "P4", self.mostly("P4", "P5")),
@@ -82,10 +82,10 @@ class Draw:
             "site_code": self.one("RAA01", "RBB01", "NCC01", "NCC01"),
             "date": self.one("2026-02-24", "2026-02-25", "2026-03-10", "2026-03-31"),
             "service_code": self.mostly("110", "X02"),
-            "minutes": self.one(120, 240, 300),
+            "minutes": self.one(100, 180, 210),
             "turnaround_minutes": self.one(0, 15),
-            "host_cases": self.mostly(0, 1),
-            "max_cases": self.one(None, 1, 2, 3),
+            "host_cases": self.one(0, 0, 1, 2),
+            "max_cases": self.one(None, None, 1, 2),
             "min_cases": self.one(0, 0, 1, 2, 3),
             "opening_cost_gbp": self.one(0, 0, 750.5),
             "case_price_gbp": self.one(None, 1200.35),
