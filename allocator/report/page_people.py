@@ -276,8 +276,8 @@ def notices(summary: Summary) -> list[Notice]:
         grid = Grid("Emergencies on waiting lists, by trust", ("Trust", "Entries"), rows)
         found.append(Notice("warning", "Emergencies on waiting lists", (words,), grid))
     if summary["conflicts"]:
-        verb = "does" if summary["conflicts"] == 1 else "do"
-        words = f"{plural(summary['conflicts'], 'booking')} {verb} not fit what is there. Please settle them today."
+        verb, them = ("does", "it") if summary["conflicts"] == 1 else ("do", "each of them")
+        words = f"{plural(summary['conflicts'], 'booking')} {verb} not fit what is there. Please settle {them} today."
         found.append(
             Notice("warning", "Bookings that do not fit", (words, "Each is in conflicts.csv, with the reason."))
         )

@@ -260,8 +260,8 @@ def flows(summary: Summary) -> Section:
         blocks.append(Block("From home to host", (), chart, legend, grid, beside=False, folded=len(rows) > LONG_TABLE))
     blocks.append(Block("By provider", grid=_by_provider(summary, names, stayed)))
     lead = (
-        f"{number(moved)} of {plural(total, 'place')} ({share(moved, total)}) are at another provider; "
-        f"{number(total - moved)} are at the home provider."
+        f"{number(moved)} of {plural(total, 'place')} ({share(moved, total)}) are at another provider, "
+        f"{number(total - moved)} at the home provider."
     )
     return Section("flows", "Who goes where", blocks, lead)
 
