@@ -28,14 +28,15 @@ _MANGLED_DIGITS = re.compile(r"\d(?:\.(\d+))?[eE]\+?\d+", re.ASCII)
 class Entries:
     """The patients draft, and its ids as the files write them.
 
-    given  (n_rows,) entry_id before any prefix
-    home   (n_rows,) home_provider before trusts that merged were renamed
+    given     (n_rows,) entry_id before any prefix
+    home      (n_rows,) home_provider before trusts that merged were renamed
+    repeated  (n_rows,) refused because an earlier row has the same entry
     """
 
     draft: Draft
     given: Array
     home: Array
-    unsure: Bools
+    repeated: Bools
 
     def named(self, reference: str, home: str = "") -> tuple[tuple[int, ...], bool]:
         """Rows that a reference may mean, and whether it surely means the only one.
@@ -79,7 +80,7 @@ class Entries:
     @cached_property
     def _refused(self) -> Mapping[str, list[int]]:
         found: dict[str, list[int]] = defaultdict(list)
-        for row in np.flatnonzero(self.draft.refused & ~self.unsure):
+        for row in np.flatnonzero(self.draft.refused & ~self.repeated):
             for name in {self.given[row], f"{self.home[row]}:{self.given[row]}"} - {""}:
                 found[name].append(int(row))
         return found

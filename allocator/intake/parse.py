@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from allocator.errors import maybe
-from allocator.instance import Array, Ints
+from allocator.instance import Array
 from allocator.schema import Column, Kind
 
 EMPTY = frozenset({"", "null", "-", "--", "n/a", "na", "none", "nan", "nat", "<na>"})
@@ -247,9 +247,3 @@ _PARSERS: dict[Kind, Callable[[Column, str], Cell]] = {
     "number": _number,
     "flag": _flag,
 }
-
-
-def positions(mask: Array) -> Ints:
-    """Rows where the mask (n_rows,) holds."""
-    found: Ints = np.flatnonzero(mask)
-    return found
