@@ -9,7 +9,7 @@ import pytest
 
 from allocator.allocation import Allocation, Placement
 from allocator.answer import Audit, Ending, GoalResult
-from allocator.audit import audit, wrong_fates
+from allocator.audit import audit, beats, wrong_fates
 from allocator.options import Facts, build_options
 from allocator.policy import Policy
 from allocator.rule import Conflict, closed_sessions, find_conflicts
@@ -155,6 +155,21 @@ def test_goal_that_was_left_out_is_found() -> None:
 def test_value_beyond_its_proven_bound_is_found(bound: int, passed: bool) -> None:
     facts = make_facts([{}], [{}])
     assert audited(facts, plan(facts, ("e1", "s1")), (result(10, bound),)).passed is passed
+
+
+@pytest.mark.parametrize(
+    ("sense", "value", "found"),
+    [
+        ("max", 9, False),
+        ("max", 10, False),
+        ("max", 11, True),
+        ("min", 9, True),
+        ("min", 10, False),
+        ("min", 11, False),
+    ],
+)
+def test_value_at_its_bound_does_not_beat_it(sense: str, value: int, found: bool) -> None:
+    assert beats(sense, value, 10) is found
 
 
 def test_wrong_base_of_equity_is_found() -> None:

@@ -123,3 +123,21 @@ def test_place_that_waits_for_another_is_found_in_a_second_turn() -> None:
 def test_pinned_entry_goes_only_where_it_is_pinned() -> None:
     policy = Policy("test", (*RULES, PinnedToTheSecondSession()), (Travel(),))
     assert placed(make_facts([{}], [{}, {"site_code": "RBB01"}]), policy) == {"e1": "s2"}
+
+
+def test_pinned_entry_comes_before_those_who_wait_longer() -> None:
+    policy = Policy("test", (*RULES, PinnedToTheSecondSession()), (Travel(),))
+    facts = make_facts([{"clock_start": "2025-12-01"}, {}], [{"minutes": 30}, {"minutes": 80}])
+    assert placed(facts, policy) == {"e1": "s2"}
+
+
+def test_list_that_a_pin_asks_for_is_opened_first() -> None:
+    policy = Policy("test", (*RULES, PinnedToTheSecondSession()), (Travel(),))
+    facts = make_facts([{"clock_start": "2025-12-01"}, {}], [{}, {"min_cases": 2}])
+    assert placed(facts, policy) == {"e1": "s2", "e2": "s2"}
+
+
+def test_pinned_entry_comes_first_in_the_list_that_is_opened_for_it() -> None:
+    policy = Policy("test", (*RULES, PinnedToTheSecondSession()), (Travel(),))
+    facts = make_facts([{"clock_start": "2025-12-01"}, {}, {}], [{"minutes": 30}, {"min_cases": 2, "minutes": 160}])
+    assert placed(facts, policy) == {"e1": "s2", "e2": "s2"}

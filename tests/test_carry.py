@@ -162,6 +162,13 @@ def test_all_bad_rows_are_listed_and_nothing_is_written(run_folder: Path, tmp_pa
     assert [line.split(":")[0] for line in message.splitlines()] == ["decisions.csv line 3", "decisions.csv line 4"]
 
 
+def test_offer_on_its_last_day_can_still_be_booked(tmp_path: Path) -> None:
+    offer = {"entry_id": "e4", "session_id": "s2", "state": "offered", "recorded_on": "2026-01-20"}
+    folder = write_yesterday(tmp_path / "run", [], [{**offer, "expires_on": "2026-02-02"}])
+    decisions = decide(folder, "e4,s2,,booked,patient,,2026-02-02,")
+    assert carry(folder, decisions, tmp_path / "tomorrow").decided == 1
+
+
 def test_refused_site_with_its_place_decided_too_is_accepted(run_folder: Path, tmp_path: Path) -> None:
     decisions = decide(run_folder, "e2,,RAA01,declined,patient,,2026-02-02,", "e2,s1,,declined,patient,,2026-02-02,")
     assert carry(run_folder, decisions, tmp_path / "tomorrow").decided == 2
@@ -187,7 +194,7 @@ def test_rows_that_stand_there_are_kept_and_none_is_repeated(run_folder: Path, t
     into = tmp_path / "tomorrow"
     into.mkdir()
     own = "e5,s2,,booked,home,,2026-02-02,,by telephone"
-    again = "e3,s1,,booked,,,29/01/2026,,"
+    again = "e3,s1,RAA01,booked,,,29/01/2026,,"
     (into / "commitments.csv").write_text("\n".join([HEADER + ",note", own, again]) + "\n")
     first = carry(run_folder, decide(run_folder, "e1,s1,,offered,hub,,2026-02-02,"), into)
     rows = rows_of(first)

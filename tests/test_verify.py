@@ -146,6 +146,10 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda folder: edit_csv(folder, "unplaced.csv", lambda table: table[table["entry_id"] != "e8"]),
         "e8 is nowhere",
     ),
+    "unplaced_twice": (
+        lambda folder: edit_csv(folder, "unplaced.csv", lambda table: pd.concat([table, table.iloc[:1]])),
+        "stands there twice",
+    ),
     "conflict_deleted": (
         lambda folder: edit_csv(folder, "conflicts.csv", lambda table: table.iloc[:0]),
         "not reported",
