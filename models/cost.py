@@ -21,7 +21,8 @@ from allocator.rule import Columns, Rows
 
 def pence(gbp: Array) -> Ints:
     """Whole pence of pounds."""
-    return np.rint(np.asarray(gbp) * 100).astype(np.int64)
+    whole: Ints = np.rint(np.asarray(gbp) * 100).astype(np.int64)
+    return whole
 
 
 def case_pence(options: Options, default_case_gbp: float) -> Ints:
@@ -64,7 +65,8 @@ def case_pence_of(patient: Mapping[str, Any], session: Mapping[str, Any], defaul
     """Pence of one placement, from its two rows."""
     for gbp in (session["case_price_gbp"], patient["tariff_gbp"]):
         if not math.isnan(gbp):
-            return round(gbp * 100)
+            price: int = round(gbp * 100)
+            return price
     return round(default_case_gbp * 100)
 
 
