@@ -97,7 +97,7 @@ def write_workbook(
 
     `created` is written as the time of creation, so that equal content gives equal bytes.
     """
-    settings = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    settings = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     with xlsxwriter.Workbook(str(path), settings) as book:
         book.set_properties({"title": "Mutual aid plan", "created": created})
         head = book.add_format({"bold": True, "font_color": "#ffffff", "bg_color": "#005eb8", "border": 1})

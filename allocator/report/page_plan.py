@@ -96,7 +96,7 @@ def brief(summary: Summary) -> Section:
         for name, words in HEADLINE_WORDS.items()
     ]
     grid = Grid("This plan and the same lists booked by hand", ("", "This plan", "By hand", "Difference"), rows)
-    return Section("brief", "The plan beside booking by hand", (Block("", (BASELINE,), grid=grid),))
+    return Section("brief", "The plan beside booking by hand", (Block(grid=grid),))
 
 
 def goals(summary: Summary) -> Section:
@@ -122,10 +122,9 @@ def goals(summary: Summary) -> Section:
     best, said = (
         sum(goal[bound] == goal["value"] for goal in summary["goals"]) for bound in ("certified_bound", "solver_bound")
     )
-    lead = (
-        f"On {number(best)} of {len(rows)} goals this plan is proven to be the best possible; "
-        f"on {number(said)} the solver claims that it is."
-    )
+    lead = f"On {number(best)} of {len(rows)} goals this plan is proven to be the best possible."
+    if said:
+        lead += f" On {number(said)} the solver claims that it is."
     grid = Grid("Goals in order, and how far each is from the best possible", heads, rows, texts=(0, 3, 4, 5))
     return Section("goals", "How good the plan is", (Block("", sentences, grid=grid),), lead)
 

@@ -17,7 +17,7 @@ from allocator.report import write_run
 from allocator.report.write import certificate_bytes
 from allocator.run_folder import CONTENTS, stored_instance
 from models import CATALOGUE
-from tests.report.sample import sample_intake, sample_run, usual_run
+from tests.report.sample import sample_facts, sample_intake, sample_run, usual_run
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -127,3 +127,11 @@ def test_a_run_that_failed_its_audit_is_marked_failed(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run/run.json").read_text())["status"] == "failed"
     assert json.loads((tmp_path / "run/audit.json").read_text())["violations"]
     assert "This plan failed its audit" in (tmp_path / "run/report.html").read_text()
+
+
+@pytest.mark.parametrize("patients", [0, 1])
+@pytest.mark.parametrize("sessions", [0, 1])
+def test_a_run_without_people_or_sessions_is_written_whole(tmp_path: Path, patients: int, sessions: int) -> None:
+    facts = sample_facts(patients=[{}] * patients, sessions=[{}] * sessions, commitments=())
+    write_run(sample_run(facts, {}, {"e1": "x"} if patients else {}), None, tmp_path / "run")
+    assert json.loads((tmp_path / "run/summary.json").read_text())["accounts"]["balanced"]
