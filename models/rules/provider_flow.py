@@ -63,10 +63,12 @@ class ProviderFlow(Limit):
                 outgoing.setdefault(home, []).append(place)
                 incoming.setdefault(host, []).append(place)
         flows = []
-        for _, provider in facts.instance.organisations.iterrows():
-            code = provider["provider_code"]
-            flows.append((f"sent by {code}", float(provider["max_outgoing"]), outgoing.get(code, [])))
-            flows.append((f"received by {code}", float(provider["max_incoming"]), incoming.get(code, [])))
+        figures = [
+            facts.instance.column("organisations", name) for name in ("provider_code", "max_outgoing", "max_incoming")
+        ]
+        for code, most_out, most_in in zip(*figures, strict=True):
+            flows.append((f"sent by {code}", float(most_out), outgoing.get(code, [])))
+            flows.append((f"received by {code}", float(most_in), incoming.get(code, [])))
         return flows
 
     def check(self, facts: Facts, allocation: Allocation) -> list[Violation]:

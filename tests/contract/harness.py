@@ -174,8 +174,8 @@ def plain_rows_hold(formulation: Formulation, sets: Bools, opened: Ints) -> Bool
     n_others = len(formulation.options) + len(opened)
     plain = ~formulation.rows.matrix.toarray()[:, n_others:].any(axis=1)
     brought = activity(formulation, sets, opened)[:, plain]
-    holds: Bools = (brought >= formulation.rows.lower[plain]) & (brought <= formulation.rows.upper[plain])
-    return holds.all(axis=1)
+    holds = (brought >= formulation.rows.lower[plain]) & (brought <= formulation.rows.upper[plain])
+    return np.asarray(holds.all(axis=1), dtype=bool)
 
 
 def auxiliary_ranges(formulation: Formulation, sets: Bools, opened: Ints) -> tuple[Ints, Ints]:

@@ -61,8 +61,8 @@ SHAPES: Mapping[str, tuple[Goal, Shape]] = {
     ),
     "weeks_of_waiting": (WeeksOfWaiting(), Shape((), {"clock_start": EXACT_WEEKS}, DATED, info=HORIZON)),
     "group_equity": (
-        GroupEquity(equity_tolerance=0.1),
-        Shape((), {"imd_quintile": (None, 1, 1, 5)}, n_entries=5, n_sessions=2),
+        GroupEquity(equity_tolerance=0),
+        Shape((), {"imd_quintile": (None, 1, 1, 5)}, n_entries=6, n_sessions=2),
     ),
     "independent_access": (
         IndependentAccess(equity_tolerance=0),

@@ -10,7 +10,7 @@ from tests.contract.harness import goal_disagreements
 from tests.contract.shapes import draw_facts
 from tests.contract.shapes_of_goals import SHAPES
 
-INSTANCES = 16
+INSTANCES = 9
 
 
 def test_every_goal_has_a_shape() -> None:

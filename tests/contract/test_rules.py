@@ -11,7 +11,7 @@ from tests.contract.harness import Comparison, limit_disagreements, screen_disag
 from tests.contract.shapes import Shape, draw
 from tests.contract.shapes_of_rules import SHAPES
 
-INSTANCES = {Screen: 10, Limit: 20}
+INSTANCES = {Screen: 6, Limit: 14}
 
 
 def compare_rule(shape: Shape, rule: Screen | Limit | None = None, instances: int | None = None) -> Comparison:
