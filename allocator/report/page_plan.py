@@ -217,6 +217,7 @@ def _month_end(found: list[dict[str, Any]]) -> Block:
             track=row["people"],
         )
         for name, row in zip(names, found, strict=True)
+        if row["people"]
     ]
     rows = [
         (name, *(number(row[figure]) for figure in ("people", "placed", "left", "baseline_left")))

@@ -48,6 +48,8 @@ def share(part: float, whole: float) -> str:
     if not whole:
         return "–"
     percent = 100 * part / whole
+    if 0 < percent < 0.1 or 99.9 < percent < 100:
+        return "under 0.1%" if percent < 50 else "over 99.9%"
     return f"{percent:.0f}%" if 0.5 <= percent <= 99.5 or percent in (0, 100) else f"{percent:.1f}%"
 
 

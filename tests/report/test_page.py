@@ -86,6 +86,7 @@ def test_figures_are_put_in_words() -> None:
     assert quantity(1, "people") == "1 person"
     assert goal_name("longest_waits_52w") == "Longest waits: over 52 weeks"
     assert [share(1, 3), share(0, 3), share(999, 1000), share(3, 3), share(1, 0)] == ["33%", "0%", "99.9%", "100%", "–"]
+    assert [share(1, 2405), share(2404, 2405)] == ["under 0.1%", "over 99.9%"]
 
 
 @pytest.fixture(scope="module")
