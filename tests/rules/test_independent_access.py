@@ -42,6 +42,23 @@ def test_each_service_is_shared_on_its_own() -> None:
     assert allows(EXACT, facts, "e1-s1", "e3-s2")
 
 
+def test_one_code_in_two_kinds_of_care_is_two_services() -> None:
+    # Operations: one RAA, one RBB. Tests: one RAA. Of 2 places RBB would owe floor(2 x 1/3) = 0 in one pot;
+    # RAA has 2 of 3, so floor(2 x 2/3) = 1. Apart, with 1 place each, no floor is above 0 but RAA's for tests.
+    test = {"care_kind": "diagnostic"}
+    facts = make_facts(
+        [{"home_provider": "RAA"}, {"home_provider": "RBB"}, {**test, "home_provider": "RAA"}],
+        [CLINIC, {**CLINIC, **test}],
+    )
+    allocation = plan(facts, "e2-s1", "e3-s2")
+    assert allows(EXACT, facts, "e2-s1", "e3-s2")
+    assert EXACT.usage(facts, allocation).values.tolist() == [
+        ["RAA, diagnostic 110", 1, 1, "places"],
+        ["RAA, theatre 110", 0, 0, "places"],
+        ["RBB, theatre 110", 1, 0, "places"],
+    ]
+
+
 def test_patients_of_the_independent_provider_itself_do_not_count() -> None:
     facts = homes("RAA", "NCC", "NCC")
     assert allows(EXACT, facts, "e2-s1", "e3-s1")

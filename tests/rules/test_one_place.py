@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from allocator.allocation import Allocation, Placement
 from models.rules.one_place import OnePlace
 from tests.build import make_facts
 from tests.rules.placing import allows, booked, plan
@@ -20,6 +21,13 @@ def test_double_booking_stays_and_is_not_reported() -> None:
     facts = make_facts([{}, {}], [{}, {}], commitments=[booked("e1", "s1"), booked("e1", "s2")])
     assert allows(OnePlace(), facts, "e2-s1")
     assert not allows(OnePlace(), facts, "e2-s1", "e2-s2")
+
+
+def test_new_place_beside_a_booking_is_reported() -> None:
+    facts = make_facts([{}], [{}, {}], commitments=[booked("e1", "s1")])
+    by_hand = Allocation.of([Placement("e1", "s1", "booked"), Placement("e1", "s2")])
+    (violation,) = OnePlace().check(facts, by_hand)
+    assert violation.message == "e1 has 2 places; at most 1 is allowed"
 
 
 def test_usage_counts_entries_with_a_place() -> None:
