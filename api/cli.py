@@ -18,7 +18,7 @@ from api.settings import Backend, ExportFormat, Settings, Size
 
 app = typer.Typer(
     name="allocator",
-    help="Places waiting-list entries in spare sessions, proves how good the plan is, and says why anyone was left out.",
+    help="Places waiting-list entries in spare sessions, proves how good the plan is, says why anyone is left out.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -100,7 +100,8 @@ def loaded(problem: Problem, budget: Budget, *, integer: bool) -> highspy.Highs:
         model.integrality_ = [highspy.HighsVarType.kInteger] * problem.n_columns
     highs = highspy.Highs()
     highs.setOptionValue("output_flag", False)
-    highs.setOptionValue("threads", budget.threads)
+    # Its thread count is global to a process and a change makes later solves fail; one is also reproducible.
+    highs.setOptionValue("threads", 1)
     highs.setOptionValue("random_seed", budget.seed)
     if np.isfinite(budget.seconds):
         highs.setOptionValue("time_limit", float(budget.seconds))

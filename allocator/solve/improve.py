@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse import csgraph
 
 from allocator.answer import Ending
 from allocator.backends import highs
@@ -33,12 +34,19 @@ SESSIONS = 8
 NEWCOMERS = 60
 """Entries without a place that a neighbourhood admits."""
 MOVE_SECONDS = 0.6
+MOVE_NODES = 200
+SWEEP_SHARE = 0.9
+"""Of the seconds of a goal, for solving anew each part of the model that hangs together."""
 TAIL = (1.0, 0.03, 0.001)
 """Weights of the goal and of the two after it, each per typical gain of one placement."""
 PATIENCE = 60
 """Moves without any gain after which a goal is left."""
 FINENESS = 1e6
 """The blended objective of a move in whole numbers: so many to one typical gain."""
+
+
+class MoveFailedError(RuntimeError):
+    """The solver broke down on a move; its own word for it is the message."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +71,17 @@ class Neighbourhoods:
 def improve_goal(plan: Plan, held: Sequence[int], budget: Budget, worker: Worker) -> Ending:
     """Improve goal len(held) of the plan until time, work or patience ends."""
     around = prepare(plan.formulation, held)
+    try:
+        return search_around(plan, around, held, budget, worker)
+    except MoveFailedError:
+        return Ending.SOLVER_FAILED
+
+
+def search_around(plan: Plan, around: Neighbourhoods, held: Sequence[int], budget: Budget, worker: Worker) -> Ending:
+    """A sweep over the parts of the model, then neighbourhoods by chance."""
     random = np.random.default_rng([budget.seed, len(held)])
     deadline = time.monotonic() + budget.seconds
+    sweep(plan, around, held, budget, worker, deadline)
     moves = idle = 0
     while idle < PATIENCE:
         if budget.work is not None and moves >= budget.work:
@@ -77,10 +94,44 @@ def improve_goal(plan: Plan, held: Sequence[int], budget: Budget, worker: Worker
             # Everybody has the best that the goal could give; only a certificate says that nothing is better.
             return Ending.WORK_LIMIT
         seconds = np.inf if budget.work is not None else min(MOVE_SECONDS, left)
-        found = move(around, plan.columns, free, Budget(seconds, 200, budget.seed), worker)
+        found = move(around, plan.columns, free, Budget(seconds, MOVE_NODES, budget.seed), worker)
         idle = 0 if plan.offer(found, held) else idle + 1
         moves += 1
     return Ending.TIME_LIMIT
+
+
+def sweep(
+    plan: Plan, around: Neighbourhoods, held: Sequence[int], budget: Budget, worker: Worker, deadline: float
+) -> None:
+    """Solve each part of the model that hangs together anew, those with most to gain first."""
+    options = plan.formulation.options
+    loss = entry_loss(around, plan.chosen)
+    part = parts(around.formulation)
+    lost = np.bincount(part[options.entry], weights=loss[options.entry], minlength=part.max(initial=0) + 1)
+    waiting = float(lost.sum())
+    concerned = np.isin(options.entry, np.flatnonzero(loss > 0))
+    for number in np.argsort(-lost, kind="stable"):
+        left = deadline - time.monotonic()
+        if lost[number] == 0 or left < 0.1:
+            break
+        share = SWEEP_SHARE * left * lost[number] / waiting
+        waiting -= float(lost[number])
+        free = np.flatnonzero((part[options.entry] == number) & (concerned | plan.chosen) & ~options.fixed)
+        seconds = np.inf if budget.work is not None else max(0.3, share)
+        work = None if budget.work is None else min(budget.work, MOVE_NODES)
+        plan.offer(move(around, plan.columns, free, Budget(seconds, work, budget.seed), worker), held)
+
+
+def parts(formulation: Formulation) -> Ints:
+    """Number of the part that each entry belongs to, (n_entries,): entries that share sessions hang together."""
+    options = formulation.options
+    n_entries = len(options.facts.standing.waiting)
+    n_sessions = len(formulation.columns.opening_column)
+    size = n_entries + n_sessions
+    edges = (np.ones(len(options)), (options.entry, n_entries + options.session))
+    graph = sparse.coo_array(edges, shape=(size, size)).tocsr()
+    _, part = csgraph.connected_components(graph, directed=False)
+    return np.asarray(part[:n_entries], dtype=np.int64)
 
 
 def prepare(formulation: Formulation, held: Sequence[int]) -> Neighbourhoods:
@@ -178,6 +229,8 @@ def move(around: Neighbourhoods, columns: Ints, free: Ints, budget: Budget, work
         columns[moving],
     )
     outcome = worker.call(highs.solve, problem, budget, seconds=budget.seconds)
+    if outcome.result is not None and outcome.result.ending is Ending.SOLVER_FAILED:
+        raise MoveFailedError(outcome.result.native)
     if outcome.result is None or outcome.result.values is None:
         return None
     after = rest

@@ -62,9 +62,9 @@ class Loader:
 
     def addable(self, first: int, stop: int) -> Bools:
         """Of the options first..stop, which could be added now one at a time, shape (stop - first,)."""
-        position, _ = self.broken_rows(first, stop)
+        broken, _ = self.broken_rows(first, stop)
         free: Bools = ~self.chosen[first:stop]
-        free[position] = False
+        free[broken] = False
         for position in np.flatnonzero(free):
             free[position] = self._opening_fits(first + int(position))
         return free
