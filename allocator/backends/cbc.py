@@ -1,7 +1,7 @@
 """CBC through PuLP: the baseline that users know. One unit of work is one branch-and-bound node.
 
-A run that was stopped on time calls itself Optimal: only `sol_status` is read. CBC hands its bound back
-only with a proof of optimality.
+A run that was stopped on time calls itself Optimal: only `sol_status` says what was found. It does not
+know "Integer infeasible", which only `status` does. CBC hands its bound back only with a proof of optimality.
 """
 
 from __future__ import annotations
@@ -15,8 +15,12 @@ from allocator.answer import Ending
 from allocator.backends.problem import Budget, Incumbent, Problem, Result, checked
 
 
-def ending_of(solution_status: int, budget: Budget) -> Ending:
-    """Our word for PuLP's solution status."""
+def ending_of(status: int, solution_status: int, budget: Budget) -> Ending:
+    """Our word for PuLP's two: the status of the solve, and of the solution."""
+    if status == pulp.LpStatusInfeasible:
+        return Ending.INFEASIBLE
+    if status == pulp.LpStatusUndefined:
+        return Ending.SOLVER_FAILED
     limit = Ending.WORK_LIMIT if budget.work is not None else Ending.TIME_LIMIT
     return {
         pulp.LpSolutionOptimal: Ending.OPTIMAL,
@@ -45,8 +49,11 @@ def solve(problem: Problem, budget: Budget, incumbent: Incumbent) -> Result:
             options=options,
         )
         solver.tmpDir = folder
-        model.solve(solver)
-    ending = ending_of(model.sol_status, budget)
+        try:
+            model.solve(solver)
+        except pulp.PulpSolverError as error:
+            return Result(Ending.SOLVER_FAILED, None, None, str(error))
+    ending = ending_of(model.status, model.sol_status, budget)
     found = model.sol_status in (pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible)
     given = np.array([variable.varValue or 0.0 for variable in variables], dtype=np.float64)
     values = checked(problem, given) if found else None

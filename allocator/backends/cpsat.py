@@ -44,6 +44,8 @@ def solve(problem: Problem, budget: Budget, incumbent: Incumbent) -> Result:
         ending = Ending.SOLVER_FAILED
     claims = ending not in (Ending.SOLVER_FAILED, Ending.INFEASIBLE)
     bound = whole_bound(float(solver.best_objective_bound)) if claims else None
+    if ending is Ending.OPTIMAL and values is not None:
+        bound = problem.value(values)
     return Result(ending, values, bound, solver.status_name(status))
 
 

@@ -29,6 +29,7 @@ ENDINGS: dict[Any, Ending] = {
     Status.kIterationLimit: Ending.WORK_LIMIT,
     Status.kSolutionLimit: Ending.WORK_LIMIT,
     Status.kInterrupt: Ending.CANCELLED,
+    Status.kHighsInterrupt: Ending.CANCELLED,
     Status.kMemoryLimit: Ending.SOLVER_FAILED,
     Status.kNotset: Ending.SOLVER_FAILED,
     Status.kLoadError: Ending.SOLVER_FAILED,
