@@ -1,0 +1,185 @@
+"""The child process: killed when it overruns, replaced when it dies, and never left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from allocator.backends import cbc
+from allocator.backends.problem import Budget
+from allocator.backends.process import GRACE_SECONDS, Worker, WorkerFailedError
+from tests.backends import children
+from tests.backends.problems import hard
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    with Worker() as made:
+        yield made
+
+
+def is_alive(pid: int) -> bool:
+    """Does the process run; a dead one that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def alive_in_group(group: int) -> list[int]:
+    """Processes of a process group that run."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[2]) == group and fields[0] != "Z":
+            found.append(int(folder.name))
+    return found
+
+
+def gone_soon(pid: int) -> bool:
+    """A killed process is gone at once, but for the moment that the system needs."""
+    deadline = time.monotonic() + 2
+    while is_alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not is_alive(pid)
+
+
+def test_call_gives_the_result_of_the_function(worker: Worker) -> None:
+    outcome = worker.call(children.add, 2, 3, seconds=10)
+    assert (outcome.result, outcome.incumbents, outcome.killed) == (5, (), False)
+
+
+def test_one_child_serves_many_calls(worker: Worker) -> None:
+    first, second = (worker.call(children.whereabouts, seconds=10).result for _ in range(2))
+    assert first[0] == second[0]
+    assert first[0] != os.getpid()
+
+
+def test_call_that_overruns_is_killed_and_its_incumbents_kept(worker: Worker) -> None:
+    pid = worker.call(children.whereabouts, seconds=10).result[0]
+    heard: list[int] = []
+    begun = time.monotonic()
+    outcome = worker.call(children.emit_then_sleep, 3, 60, seconds=0.3, heard=lambda values, bound: heard.append(bound))
+    taken = time.monotonic() - begun
+    assert 0.3 <= taken < 0.3 + GRACE_SECONDS + 1.0
+    assert (outcome.result, outcome.killed) == (None, True)
+    assert [bound for _, bound in outcome.incumbents] == heard == [0, -1, -2]
+    assert np.array_equal(outcome.incumbents[2][0], np.full(3, 2))
+    assert gone_soon(pid)
+
+
+def test_call_after_a_killed_one_works_and_hears_nothing_of_it(worker: Worker) -> None:
+    worker.call(children.emit_then_sleep, 2, 60, seconds=0.1)
+    outcome = worker.call(children.add, 2, 3, seconds=10)
+    assert (outcome.result, outcome.incumbents, outcome.killed) == (5, (), False)
+
+
+def test_child_that_is_killed_from_outside_in_mid_call_ends_the_call(worker: Worker) -> None:
+    pid = worker.call(children.whereabouts, seconds=10).result[0]
+    killer = threading.Timer(0.3, os.kill, (pid, signal.SIGKILL))
+    killer.start()
+    begun = time.monotonic()
+    outcome = worker.call(children.emit_then_sleep, 1, 60, seconds=30)
+    killer.join()
+    assert time.monotonic() - begun < 5
+    assert (outcome.result, outcome.killed, len(outcome.incumbents)) == (None, True, 1)
+    assert worker.call(children.add, 1, 1, seconds=10).result == 2
+
+
+def test_child_that_was_killed_between_calls_is_replaced(worker: Worker) -> None:
+    pid = worker.call(children.whereabouts, seconds=10).result[0]
+    os.kill(pid, signal.SIGKILL)
+    assert gone_soon(pid)
+    assert worker.call(children.add, 1, 1, seconds=10).result == 2
+
+
+def test_child_that_dies_of_itself_ends_the_call(worker: Worker) -> None:
+    outcome = worker.call(children.die, seconds=10)
+    assert (outcome.result, outcome.incumbents, outcome.killed) == (None, (("last words", None),), True)
+
+
+def test_error_in_the_child_is_raised_here_with_its_text(worker: Worker) -> None:
+    with pytest.raises(WorkerFailedError, match=r"(?s)raise_an_error.*ValueError: the matrix has 3 rows; 4 were"):
+        worker.call(children.raise_an_error, seconds=10)
+    assert worker.call(children.add, 1, 1, seconds=10).result == 2
+
+
+def test_prints_of_native_code_do_not_reach_the_pipe(worker: Worker, capfd: pytest.CaptureFixture[str]) -> None:
+    outcome = worker.call(children.print_everywhere, seconds=10)
+    assert (outcome.result, outcome.incumbents) == ("done", (("between", None),))
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "straight to descriptor 1" in err
+
+
+def test_result_larger_than_a_pipe_arrives_whole(worker: Worker) -> None:
+    assert worker.call(children.large, 300_000, seconds=10).result.sum() == 300_000 * 299_999 // 2
+
+
+def test_stop_leaves_no_child_and_no_grandchild(worker: Worker) -> None:
+    outcome = worker.call(children.start_a_child_then_sleep, 60, seconds=0.5)
+    ((child, grandchild),) = outcome.incumbents
+    assert gone_soon(child)
+    assert gone_soon(grandchild)
+
+
+def test_killed_cbc_leaves_no_solver_behind(worker: Worker) -> None:
+    group = worker.call(children.whereabouts, seconds=10).result[1]
+    seen: set[int] = set()
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.05):
+            seen.update(alive_in_group(group))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    outcome = worker.call(cbc.solve, hard(), Budget(600), seconds=1.0)
+    done.set()
+    watcher.join()
+    assert outcome.killed
+    assert len(seen) >= 2, "CBC was seen beside the child"
+    assert all(gone_soon(pid) for pid in seen)
+
+
+def test_leaving_the_block_stops_the_child() -> None:
+    with Worker() as worker:
+        pid = worker.call(children.whereabouts, seconds=10).result[0]
+        assert is_alive(pid)
+    assert not is_alive(pid)
+
+
+def test_stop_twice_or_before_any_call_does_nothing() -> None:
+    worker = Worker()
+    worker.stop()
+    worker.call(children.add, 1, 1, seconds=10)
+    worker.stop()
+    worker.stop()
+
+
+def test_child_has_a_session_of_its_own_so_that_ctrl_c_reaches_the_parent_alone(worker: Worker) -> None:
+    pid, group, session = worker.call(children.whereabouts, seconds=10).result
+    assert group == session == pid
+    assert session != os.getsid(0)
+
+
+def test_interrupt_in_the_parent_ends_the_call_and_the_child(worker: Worker) -> None:
+    pid = worker.call(children.whereabouts, seconds=10).result[0]
+
+    def interrupt(values: object, bound: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        worker.call(children.emit_then_sleep, 1, 60, seconds=30, heard=interrupt)
+    assert gone_soon(pid)
+    assert worker.call(children.add, 1, 1, seconds=10).result == 2
