@@ -132,6 +132,12 @@ def _refuse_overflow(matrix: sparse.csr_array, prices: Ints, values: Ints, scale
         raise PricesTooLargeError("The certificate's prices are too large to be checked in whole numbers.")
 
 
+def certified_without_prices(formulation: Formulation, k: int) -> int:
+    """The bound on goal k at prices of zero: everybody gets what is best for the goal alone."""
+    nothing = np.zeros(formulation.rows.matrix.shape[0], dtype=np.int64)
+    return bound_of(formulation, k, [], nothing, 1)
+
+
 def whole_prices(prices: Floats) -> Ints:
     """Row prices rounded to whole units of 1 / SCALE."""
     cleaned = np.clip(np.nan_to_num(prices, nan=0.0, posinf=0.0, neginf=0.0), -(2.0**30), 2.0**30)

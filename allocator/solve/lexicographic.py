@@ -17,7 +17,7 @@ from allocator.answer import Answer, Ending, GoalResult, Limits, TracePoint
 from allocator.backends import highs
 from allocator.backends.problem import Budget
 from allocator.backends.process import Worker
-from allocator.certificate import held_value
+from allocator.certificate import certified_without_prices, held_value
 from allocator.errors import ContradictionError, NoPlanError
 from allocator.formulation import Formulation
 from allocator.instance import Bools, Ints
@@ -138,6 +138,8 @@ def start_from_prices(plan: Plan, seconds: float, worker: Worker) -> Ints:
 def improve_large(plan: Plan, held: Sequence[int], rank: Ints, budget: Budget, worker: Worker) -> Ending:
     """One goal of a large model: exactly over those whom it concerns, where they are few; else by moves."""
     formulation, k = plan.formulation, len(held)
+    if certified_without_prices(formulation, k) == formulation.goals[k].value(plan.columns):
+        return Ending.OPTIMAL
     gaining = np.max([option_gain(formulation, j) for j in range(k + 1)], axis=0) > 0
     concerned = np.isin(formulation.options.entry, formulation.options.entry[gaining])
     core = concerned | plan.chosen

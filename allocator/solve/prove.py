@@ -205,7 +205,7 @@ def proposed_prices(
     formulation: Formulation, k: int, held: Sequence[int], seconds: float, limits: Limits, worker: Worker
 ) -> Floats:
     """Row prices (n_rows + k,) for goal k in the sense of a maximisation; zeros where time was too short."""
-    problem = goal_problem(formulation, k, held)
+    problem = without_idle_rows(formulation, goal_problem(formulation, k, held), k)
     if not formulation.columns.n:  # nobody can be placed: the constant is the bound
         return np.zeros(len(problem.lower))
     gains = -problem.costs.astype(np.float64)
@@ -225,6 +225,7 @@ def dual_prices(formulation: Formulation, problem: Problem, gains: Floats, secon
     """Row prices for any gains (n_columns,) over the rows of `problem`; zeros where the time was too short."""
     n_options, n_rows = len(formulation.options), len(problem.lower)
     priced = priced_rows(formulation, n_rows - formulation.rows.matrix.shape[0])
+    priced &= np.isfinite(problem.lower) | np.isfinite(problem.upper)
     kept = worth_pricing(problem, priced, gains)
     kept[:n_options] |= formulation.options.fixed
     kept[n_options:] = True
@@ -241,6 +242,19 @@ def dual_prices(formulation: Formulation, problem: Problem, gains: Floats, secon
     )
     smoothed = worker.call(smoothed_prices, dual, seconds, seconds=seconds + 1.0).result
     return np.zeros(n_rows) if smoothed is None else np.asarray(smoothed)
+
+
+def without_idle_rows(formulation: Formulation, problem: Problem, k: int) -> Problem:
+    """The problem with rows opened that an auxiliary of a later goal satisfies for nothing."""
+    first = len(formulation.options) + len(formulation.columns.opening_session)
+    matters = np.any([goal.values[first:] != 0 for goal in formulation.goals[: k + 1]], axis=0)
+    free = problem.matrix[:, first:][:, ~matters].tocsr()
+    idle = np.diff(free.indptr) > 0
+    return replace(
+        problem,
+        lower=np.where(idle, -np.inf, problem.lower),
+        upper=np.where(idle, np.inf, problem.upper),
+    )
 
 
 def worth_pricing(problem: Problem, priced: Bools, gains: Floats) -> Bools:

@@ -1,8 +1,10 @@
 """fair_between_trusts: the worst home trust's unplaced share of its long waiters is as low as possible.
 
-minimise z, with n[t] z + 10000 placed[t] >= 10000 n[t] for every home trust t with n[t] > 0, 0 <= z <= 10000.
+minimise z, with n[t] z + 10000 placed[t] >= 10000 n[t] for every home trust t with n[t] >= smallest_list,
+and 0 <= z <= 10000.
 n[t] counts the entries of t that wait over `long_weeks` at the last reporting date and have an option;
-placed[t] how many of them are placed. z is in hundredths of a percent, rounded up.
+placed[t] how many of them are placed. z is in hundredths of a percent, rounded up. A trust with fewer than
+`smallest_list` of them is left out, and shown by `usage`: one person would make its share 0 or 100%.
 Bookings stay outside: they are not waiting. Source: mutual aid is for the system, so no trust's longest
 waiters are left behind (NHS England, mutual aid guidance); the threshold is a default a hub sets for itself.
 """
@@ -38,20 +40,27 @@ class FairBetweenTrusts(Goal):
         52, "Long waiters wait over this at the last reporting date (more than 7N days).", "weeks", ge=0, le=520
     )
 
+    smallest_list: int = parameter(
+        10, "A trust with fewer long waiters than this is left out: its share would be a matter of one.", "people", ge=1
+    )
+
     def _long(self, options: Options) -> Bools:
-        """(n_options,) is the option of a long waiter who waits for a place."""
+        """(n_options,) is the option of a long waiter who waits for a place, in a trust that counts."""
         instance = options.instance
         last = np.datetime64(max(instance.info.counted_on))
         long = last - instance.waits_from > np.timedelta64(7 * self.long_weeks, "D")
         chosen: Bools = (long & options.facts.standing.waiting)[options.entry]
-        return chosen
+        trusts, trust = np.unique(options.of_entry("home_provider").astype("str"), return_inverse=True)
+        waiting = [len(np.unique(options.entry[chosen & (trust == number)])) for number in range(len(trusts))]
+        counts: Bools = chosen & (np.array(waiting, dtype=np.int64) >= self.smallest_list)[trust]
+        return counts
 
     def auxiliaries(self, options: Options) -> tuple[Auxiliary, ...]:
-        """The worst share; none where no long waiter has an option."""
+        """The worst share; none where no trust has enough long waiters with an option."""
         return (Auxiliary("worst unplaced share", WHOLE),) if self._long(options).any() else ()
 
     def rows(self, columns: Columns) -> Rows:
-        """One row a home trust that has long waiters with an option."""
+        """One row a home trust that has enough long waiters with an option."""
         options = columns.options
         placed = np.flatnonzero(self._long(options))
         if not len(placed):
@@ -76,13 +85,20 @@ class FairBetweenTrusts(Goal):
 
     def score(self, facts: Facts, allocation: Allocation) -> int:
         """The largest of the trusts' unplaced shares, each rounded up; 0 where there is no long waiter."""
-        shares = [-(-WHOLE * (long - placed) // long) for long, placed in self._trusts(facts, allocation).values()]
+        shares = [
+            -(-WHOLE * (long - placed) // long)
+            for long, placed in self._trusts(facts, allocation).values()
+            if long >= self.smallest_list
+        ]
         return max([0, *shares])
 
     def usage(self, facts: Facts, allocation: Allocation) -> pd.DataFrame:
         """Long waiters placed, of those with an option, by home trust."""
         found = sorted(self._trusts(facts, allocation).items())
-        rows = [(trust, placed, long, "long waiters placed") for trust, (long, placed) in found]
+        rows = [
+            (trust, placed, long, "long waiters placed" if long >= self.smallest_list else "too few to count")
+            for trust, (long, placed) in found
+        ]
         return pd.DataFrame(rows, columns=list(USAGE_COLUMNS))
 
     def _trusts(self, facts: Facts, allocation: Allocation) -> dict[str, tuple[int, int]]:

@@ -56,7 +56,7 @@ SHAPES: Mapping[str, tuple[Goal, Shape]] = {
     ),
     "routine_delay": (RoutineDelay(), Shape((), URGENCY, DATED, info=HORIZON)),
     "fair_between_trusts": (
-        FairBetweenTrusts(),
+        FairBetweenTrusts(smallest_list=1),
         Shape((), {"home_provider": HOMES, "clock_start": EXACT_WEEKS}, DATED, info=HORIZON),
     ),
     "weeks_of_waiting": (WeeksOfWaiting(), Shape((), {"clock_start": EXACT_WEEKS}, DATED, info=HORIZON)),

@@ -52,6 +52,7 @@ def fair_between_trusts(model: Model, goal: Any) -> Any:
         began = model.case.waits_from(e)
         if began is not None and (last - began).days > 7 * goal.long_weeks:
             trusts[model.case.entries[e]["home_provider"]].append((e, s))
+    trusts = {trust: pairs for trust, pairs in trusts.items() if people(pairs) >= goal.smallest_list}
     if not trusts:
         return pulp.lpSum([])
     worst = model.problem.add_variable("worst_share", 0, 10_000, cat="Integer")

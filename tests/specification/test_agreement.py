@@ -40,6 +40,7 @@ VARIANTS = (
             "site_accepts.unknown_fits_independent=true",
             "overnight_beds.unknown_stays_theatre=0",
             "weeks_of_waiting.tolerance=0.1",
+            "fair_between_trusts.smallest_list=2",
         ),
     ),
     (
@@ -55,6 +56,7 @@ VARIANTS = (
             "session_accepts.unknown_fits_independent=true",
             "urgent_delay.tolerance=0.2",
             "fair_between_trusts.long_weeks=13",
+            "fair_between_trusts.smallest_list=1",
         ),
     ),
 )
