@@ -27,14 +27,19 @@ CHUNK_PAIRS = 4_000_000
 
 @dataclass(frozen=True, eq=False)
 class Facts:
-    """The instance with what is derived from it once: travel times and where entries stand."""
+    """The instance with what is derived from it once: travel times and where entries stand.
+
+    `known_travel` are the travel times where they have been worked out already, of an instance with the same
+    homes, sites and travel table.
+    """
 
     instance: Instance
+    known_travel: TravelTimes | None = None
 
     @cached_property
     def travel(self) -> TravelTimes:
         """Minutes from every home to every site."""
-        return travel_times(self.instance)
+        return self.known_travel or travel_times(self.instance)
 
     @cached_property
     def _finder(self) -> TravelFinder:

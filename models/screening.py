@@ -28,7 +28,10 @@ def tags_of(cell: str) -> frozenset[str]:
 
 def flag_numbers(values: Array) -> Floats:
     """Flags (n,) that may be unknown as 1 (true), 0 (false) or NaN (unknown)."""
-    return np.array([np.nan if pd.isna(value) else float(value) for value in values], dtype=np.float64)
+    unknown = np.asarray(pd.isna(values))
+    numbers: Floats = np.where(unknown, False, values).astype(np.float64)
+    numbers[unknown] = np.nan
+    return numbers
 
 
 def within(values: Floats, lowest: float, highest: float, trusting: bool) -> Bools:

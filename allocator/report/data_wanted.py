@@ -83,7 +83,7 @@ def is_blank(instance: Instance, name: str) -> Bools:
 def _options_if_filled(run: Run, name: str, blank: Bools) -> Ints:
     """(n_entries,) options of the blank entries, were the column filled in favourably; 0 for all others."""
     instance = run.facts.instance
-    # Entries that are not asked about are held, so that no options are made for them.
+    # Entries that are not asked about are held, so that no options are made for them. Nobody moves house.
     patients = instance.patients.assign(held=~blank)
     if name == "procedure_code":
         instance = instance.replacing(sessions=instance.sessions.assign(accepts_procedures=""))
@@ -91,7 +91,7 @@ def _options_if_filled(run: Run, name: str, blank: Bools) -> Ints:
         filled = patients[name].copy()
         filled[blank] = favourable(instance)[name]
         patients = patients.assign(**{name: filled})
-    facts = Facts(instance.replacing(patients=patients))
+    facts = Facts(instance.replacing(patients=patients), run.facts.travel)
     options = build_options(facts, run.policy.screens, closed_sessions(run.facts, run.conflicts))
     return np.bincount(options.entry[~options.fixed], minlength=len(blank))
 

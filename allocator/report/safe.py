@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+QUOTED = re.compile(r'[,"\r\n]')
 
 
 def safe_text(text: str) -> str:
@@ -42,6 +44,8 @@ def cell(value: Any) -> str:
 
 def plain_value(value: Any) -> bool | int | float | str | None:
     """One value as JSON and Excel take it: dates as ISO text, whole floats as int, unknown and endless as None."""
+    if isinstance(value, str):
+        return str(value)
     if value is None or value is pd.NA or value is pd.NaT:
         return None
     if isinstance(value, (bool, np.bool_)):
@@ -68,7 +72,7 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
 
 def quoted(text: str) -> str:
     """The text in quotation marks where CSV needs them; Python's writer leaves a lone carriage return bare."""
-    return '"' + text.replace('"', '""') + '"' if any(sign in text for sign in ',"\r\n') else text
+    return '"' + text.replace('"', '""') + '"' if QUOTED.search(text) else text
 
 
 def read_csv(path: Path) -> pd.DataFrame:

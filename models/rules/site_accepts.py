@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from allocator.allocation import Allocation
-from allocator.instance import Bools, Instance
+from allocator.instance import Bools, Floats, Instance
 from allocator.options import Facts, Options
 from allocator.rule import Screen, Violation, parameter
 from models.screening import flag_numbers, no_session, sessions_of_entry, share_of, within
@@ -44,20 +44,21 @@ class SiteAccepts(Screen):
     def keep(self, options: Options) -> Bools:
         """(n_options,) every limit of the site holds; worked out once for every site and every entry."""
         instance = options.instance
-        accepts = [self._accepts(instance, code) for code in instance.column("sites", "site_code")]
+        hdu = flag_numbers(instance.column("patients", "needs_hdu"))
+        accepts = [self._accepts(instance, code, hdu) for code in instance.column("sites", "site_code")]
         n_entries = len(instance.column("patients", "entry_id"))
         kept: Bools = np.array(accepts, dtype=bool).reshape(len(accepts), n_entries)[options.site, options.entry]
         return kept
 
-    def _accepts(self, instance: Instance, site_code: str) -> Bools:
-        """(n_entries,) does a site take each entry."""
+    def _accepts(self, instance: Instance, site_code: str, hdu: Floats) -> Bools:
+        """(n_entries,) does a site take each entry; `hdu` says who needs high dependency care."""
         site = instance.site[site_code]
         trusting = self.unknown_fits_independent or instance.provider_sector[site["provider_code"]] == "nhs"
         column = partial(instance.column, "patients")
         fits = within(column("asa_grade"), np.nan, site["max_asa"], trusting)
         fits &= within(column("bmi"), np.nan, site["max_bmi"], trusting)
         fits &= within(column("age_years"), site["min_age_years"], site["max_age_years"], trusting)
-        fits &= within(flag_numbers(column("needs_hdu")), np.nan, np.nan if site["has_hdu"] else 0, trusting)
+        fits &= within(hdu, np.nan, np.nan if site["has_hdu"] else 0, trusting)
         fits &= within(column("overnight_stays"), np.nan, np.nan if site["has_overnight"] else 0, trusting)
         return fits
 
