@@ -8,6 +8,7 @@ and their people placed elsewhere.
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
 from allocator.formulation import Formulation
 from allocator.instance import Bools, Floats, Ints
@@ -104,16 +105,30 @@ def load(formulation: Formulation, rank: Ints, allowed: Bools, begun: Bools | No
         short = loader.short_sessions()
         if not short and not added:
             break
-        for option in np.flatnonzero(loader.chosen & np.isin(options.session, list(short))):
-            loader.remove(int(option))
         barred |= np.isin(options.session, list(short))
-    return close_short(loader)
-
-
-def close_short(loader: Loader) -> Bools:
-    """Empty the lists that are still too short to open; the plan that is left."""
-    options = loader.formulation.options
-    short = loader.short_sessions()
-    for option in np.flatnonzero(loader.chosen & ~options.fixed & np.isin(options.session, list(short))):
-        loader.remove(int(option))
+        empty_short(loader, rank)
+    empty_short(loader, rank)
     return loader.chosen.copy()
+
+
+def empty_short(loader: Loader, rank: Ints) -> None:
+    """Empty the lists that are too short to open, and take out whoever rested on somebody in them."""
+    options = loader.formulation.options
+    while short := loader.short_sessions():
+        for option in np.flatnonzero(loader.chosen & ~options.fixed & np.isin(options.session, list(short))):
+            loader.remove(int(option))
+        while len(resting := resting_on_nothing(loader, rank)):
+            for option in resting:
+                loader.remove(int(option))
+
+
+def resting_on_nothing(loader: Loader, rank: Ints) -> Ints:
+    """Of every row that the plan breaks, the option to take out: the last in rank that makes it worse."""
+    rows, above = loader.broken()
+    part = sparse.coo_array(loader.formulation.rows.matrix[rows][:, : loader.n_options])
+    free = loader.chosen & ~loader.formulation.options.fixed
+    worse = ((part.data > 0) == above[part.row]) & free[part.col]
+    row, option = part.row[worse], part.col[worse]
+    order = np.lexsort((rank[option], row))
+    last = np.flatnonzero(np.diff(row[order], append=-1) != 0)
+    return np.unique(option[order][last])

@@ -201,23 +201,30 @@ def any_plan(formulation: Formulation, core: Bools, limits: Limits, watch: Stopw
 
 
 def fill_up(plan: Plan) -> None:
-    """Add every single placement that keeps all rows and improves the goals in their order."""
+    """Add every single placement that keeps all rows and improves the goals in their order, until none is left."""
     formulation = plan.formulation
     options = formulation.options
     loader = Loader(formulation)
     for option in np.flatnonzero(plan.chosen & ~options.fixed):
         loader.add(int(option))
     entries, starts = np.unique(options.entry, return_index=True)
-    stops = np.append(starts[1:], len(options))
-    for position in range(len(entries)):
-        first, stop = int(starts[position]), int(stops[position])
-        if loader.chosen[first:stop].any():
-            continue
-        for option in first + np.flatnonzero(loader.addable(first, stop)):
-            loader.add(int(option))
-            if plan.offer(complete(formulation, loader.chosen), ()):
-                break
-            loader.remove(int(option))
+    stops = np.append(starts[1:], len(options))[: len(entries)]
+    spans = list(zip(starts.tolist(), stops.tolist(), strict=True))
+    # A place for one may make room for another: whoever waits for a test, shares that move.
+    while sum(add_one(plan, loader, first, stop) for first, stop in spans):
+        pass
+
+
+def add_one(plan: Plan, loader: Loader, first: int, stop: int) -> bool:
+    """Place an entry without a place, whose options are first..stop, in the first that improves the plan."""
+    if loader.chosen[first:stop].any():
+        return False
+    for option in first + np.flatnonzero(loader.addable(first, stop)):
+        loader.add(int(option))
+        if plan.offer(complete(plan.formulation, loader.chosen), ()):
+            return True
+        loader.remove(int(option))
+    return False
 
 
 def proof_seconds(watch: Stopwatch) -> float:

@@ -79,6 +79,12 @@ class Loader:
         breaks = ((coefficients > 0) & (after > self._upper[rows])) | ((coefficients < 0) & (after < self._lower[rows]))
         return position[breaks], np.asarray(rows[breaks], dtype=np.int64)
 
+    def broken(self) -> tuple[Ints, Bools]:
+        """Rows that the plan breaks as it stands, and of each whether it is above its upper side."""
+        above: Bools = self.activity > self._upper
+        rows = np.flatnonzero(above | (self.activity < self._lower))
+        return rows, above[rows]
+
     def obstacles(self, first: int, stop: int) -> tuple[Ints, Ints]:
         """The same, with what opening the session would break, and too few cases to open it with one."""
         position, row = self.broken_rows(first, stop)
