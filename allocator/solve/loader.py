@@ -85,16 +85,22 @@ class Loader:
         rows = np.flatnonzero(above | (self.activity < self._lower))
         return rows, above[rows]
 
+    def too_few_to_open(self, first: int, stop: int) -> Bools:
+        """Of options first..stop, which are in a closed session that one case is not enough to open."""
+        sessions = self.formulation.options.session[first:stop]
+        alone: Bools = (self._cases[sessions] == 0) & (self._fewest[sessions] > 1)
+        return alone
+
     def obstacles(self, first: int, stop: int) -> tuple[Ints, Ints]:
         """The same, with what opening the session would break, and too few cases to open it with one."""
         position, row = self.broken_rows(first, stop)
         positions, rows = [position], [row]
+        too_few = self.too_few_to_open(first, stop)
         for option in range(first, stop):
             charged, coefficients = self._opening_charge(option)
             over = charged[self.activity[charged] + coefficients > self._upper[charged]]
             session = self.formulation.options.session[option]
-            alone = self._cases[session] == 0 and self._fewest[session] > 1
-            found = np.append(over, self._opening_rows[session]) if alone else over
+            found = np.append(over, self._opening_rows[session]) if too_few[option - first] else over
             positions.append(np.full(len(found), option - first))
             rows.append(np.asarray(found, dtype=np.int64))
         return np.concatenate(positions), np.concatenate(rows)
