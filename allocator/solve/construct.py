@@ -74,12 +74,17 @@ def only_pins_of_the_pinned(formulation: Formulation) -> Bools:
 
 def asked_for(formulation: Formulation) -> Bools:
     """(n_options,) the options that a row asks for which what is fixed does not satisfy."""
-    matrix = formulation.rows.matrix
-    n_options = len(formulation.options)
-    only_placements = np.diff(matrix[:, n_options:].tocsr().indptr) == 0
-    unmet = only_placements & (formulation.rows.lower > matrix @ formulation.column_lower)
-    asked: Bools = np.asarray(matrix[unmet][:, :n_options].maximum(0).sum(axis=0)).ravel() > 0
+    matrix = formulation.rows.matrix[asking_rows(formulation)][:, : len(formulation.options)]
+    asked: Bools = np.asarray(matrix.maximum(0).sum(axis=0)).ravel() > 0
     return asked
+
+
+def asking_rows(formulation: Formulation) -> Bools:
+    """(n_rows,) rows over placements alone that what is fixed does not satisfy: pins."""
+    matrix = formulation.rows.matrix
+    only_placements = np.diff(matrix[:, len(formulation.options) :].tocsr().indptr) == 0
+    unmet: Bools = only_placements & (formulation.rows.lower > matrix @ formulation.column_lower)
+    return unmet
 
 
 def load(formulation: Formulation, rank: Ints, allowed: Bools, begun: Bools | None = None) -> Bools:

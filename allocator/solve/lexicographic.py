@@ -18,10 +18,11 @@ from allocator.backends import highs
 from allocator.backends.problem import Budget
 from allocator.backends.process import Worker
 from allocator.certificate import certified_without_prices, held_value
-from allocator.errors import ContradictionError, NoPlanError
+from allocator.errors import NoPlanError
 from allocator.formulation import Formulation
 from allocator.instance import Bools, Ints
 from allocator.solve.construct import asked_for, construct, option_gain, priced_rank
+from allocator.solve.contradiction import contradiction
 from allocator.solve.exact import GoalSolve, goal_problem, is_small, solve_goal
 from allocator.solve.improve import blended, improve_goal
 from allocator.solve.loader import Loader, complete, feasible, goal_values, merit, merit_of
@@ -87,7 +88,11 @@ def solve(formulation: Formulation, limits: Limits, watch: Stopwatch) -> Answer:
             cancelled = True
     fill_up(plan)
     values = goal_values(formulation, plan.columns)
-    certificate, bounds = prove_all(formulation, values, 0.0 if cancelled else proof_seconds(watch), limits)
+    try:
+        certificate, bounds = prove_all(formulation, values, 0.0 if cancelled else proof_seconds(watch), limits)
+    except KeyboardInterrupt:
+        cancelled = True
+        certificate, bounds = prove_all(formulation, values, 0.0, limits)
     results = [goal_result(formulation, k, values[k], solves.get(k), bounds[k]) for k in range(len(formulation.goals))]
     unproven = [result.ending for result in results if result.ending is not Ending.OPTIMAL]
     ending = Ending.CANCELLED if cancelled else unproven[0] if unproven else Ending.OPTIMAL
@@ -195,7 +200,7 @@ def any_plan(formulation: Formulation, core: Bools, limits: Limits, watch: Stopw
     budget = Budget(seconds=watch.left / 3, seed=limits.seed, threads=limits.threads)
     result = worker.call(highs.solve, problem, budget, seconds=budget.seconds).result
     if result is not None and result.ending is Ending.INFEASIBLE and core.all():
-        raise ContradictionError("The pins and the rules cannot all be kept: no plan keeps every one of them.")
+        raise contradiction(formulation, problem, budget, worker)
     values: Ints | None = None if result is None else result.values
     return values
 
@@ -219,7 +224,7 @@ def add_one(plan: Plan, loader: Loader, first: int, stop: int) -> bool:
     """Place an entry without a place, whose options are first..stop, in the first that improves the plan."""
     if loader.chosen[first:stop].any():
         return False
-    for option in first + np.flatnonzero(loader.addable(first, stop)):
+    for option in first + np.flatnonzero(loader.addable(first, stop) & ~loader.too_few_to_open(first, stop)):
         loader.add(int(option))
         if plan.offer(complete(plan.formulation, loader.chosen), ()):
             return True
