@@ -4,6 +4,8 @@ The order of the file matters, because of two rows of the same moment the later 
 yesterday's commitments, proposals that the plan dropped (cancelled), its own proposals, then what the
 file of tomorrow's instance held already, then the decisions. History is kept; a row stands there once.
 
+What is settled of entries that are on no list is carried like the rest: a list may lack somebody for a day.
+
 A row that yesterday's intake could not use is not among the accepted ones. So that nobody is freed by it,
 its entry gets a row without a state, which holds the entry again until a person puts that row right.
 """
@@ -31,8 +33,6 @@ UNREADABLE = "damaged_row"
 """reason_code of the row that stands for one which yesterday's intake could not use."""
 DAMAGED = re.compile(r"row \d+ of commitments is damaged")
 """How intake says why it holds an entry for a row of commitments."""
-LEFT_THE_LIST = "nothing to keep"
-"""How intake ends its hint on a commitment whose entry is on no list."""
 
 
 @dataclass(frozen=True)
@@ -146,15 +146,11 @@ def new_proposals(
 
 
 def held_rows(run_folder: Path, plan_date: dt.date) -> list[Commitment]:
-    """A row without a state for every entry that a damaged row of commitments, or of its own, kept out.
-
-    Rows of entries that are on no list at all (they have left it) have nothing to keep.
-    """
-    table = stored_table(run_folder, "quarantine.csv", ("table", "column", "value", "problem", "hint", "effect"))
+    """A row without a state for every entry that a damaged row of commitments holds, or would if it were there."""
+    table = stored_table(run_folder, "quarantine.csv", ("table", "column", "value", "problem", "effect"))
     held = (table["table"] == "patients") & table["problem"].str.fullmatch(DAMAGED)
     refused = (table["table"] == "commitments") & (table["column"] == "entry_id") & (table["effect"] == "row_refused")
-    left = table["hint"].str.endswith(LEFT_THE_LIST)
-    entry_ids = sorted(set(table.loc[held | (refused & ~left), "value"]) - {""})
+    entry_ids = sorted(set(table.loc[held | refused, "value"]) - {""})
     morning = dt.datetime.combine(plan_date, dt.time())
     return [Commitment(entry_id, "", "", "", "hub", UNREADABLE, morning) for entry_id in entry_ids]
 

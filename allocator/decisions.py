@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,11 +77,11 @@ def read_decisions(path: Path, instance: Instance, settled: Sequence[Commitment]
     Raises InputError that lists every bad row, never the first alone.
     """
     standing = latest_of(settled)
-    known = set(settled)
+    known, entry_ids = set(settled), {*instance.entry_row, *(row.entry_id for row in settled)}
     decided: list[Commitment] = []
     problems: list[str] = []
     for line, cells in read_rows(path, wanted=("entry_id", "state", "recorded_on")):
-        given, found = parse(cells, instance)
+        given, found = parse(cells, instance, entry_ids)
         if given in known:
             continue
         if given is not None and not found:
@@ -120,13 +120,18 @@ def read_rows(path: Path, wanted: Iterable[str]) -> list[tuple[int, dict[str, st
     ]
 
 
-def parse(cells: Mapping[str, str], instance: Instance) -> tuple[Commitment | None, list[str]]:
-    """One decision and what is wrong with its values; None where a moment or a date cannot be read."""
+def parse(
+    cells: Mapping[str, str], instance: Instance, entry_ids: Collection[str]
+) -> tuple[Commitment | None, list[str]]:
+    """One decision and what is wrong with its values; None where a moment or a date cannot be read.
+
+    `entry_ids` are those of yesterday's lists and of everybody for whom something is settled.
+    """
     problems = []
     entry_id, session_id, site_code = (cells.get(name, "") for name in ("entry_id", "session_id", "site_code"))
     state, decided_by = cells["state"], cells.get("decided_by", "")
-    if entry_id not in instance.entry_row:
-        problems.append(f'no entry "{entry_id}" in yesterday\'s run.{maybe(entry_id, instance.entry_row)}')
+    if entry_id not in entry_ids:
+        problems.append(f'no entry "{entry_id}" in yesterday\'s run.{maybe(entry_id, entry_ids)}')
     if site_code and site_code not in instance.site_row:
         problems.append(f'no site "{site_code}" in yesterday\'s run.{maybe(site_code, instance.site_row)}')
     if not session_id and not site_code:

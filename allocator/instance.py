@@ -53,8 +53,9 @@ class Instance:
     """Ten tables and what instance.json says. Build one with `from_frames`, never by hand.
 
     Every table has every column of `allocator.schema`, absent ones filled with their empty value, and
-    two have one more: `patients.held` (bool), the entry is damaged, keeps what it has, and is never placed;
-    `sessions.closed` (bool), a limit of the session is damaged, it keeps its bookings and takes nobody new.
+    three have one more, bool: `patients.held`, the entry is damaged, keeps what it has, and is never placed;
+    `sessions.closed`, a limit of the session is damaged, it keeps its bookings and takes nobody new;
+    `commitments.room_taken`, the entry is on no list, and beds and caps are less what its booking uses.
     """
 
     info: InstanceInfo
@@ -72,6 +73,9 @@ class Instance:
         )
         sessions = typed["sessions"]
         typed["sessions"] = sessions.assign(closed=sessions["closed"].astype(bool) if "closed" in sessions else False)
+        settled = typed["commitments"]
+        taken = settled["room_taken"].astype(bool) if "room_taken" in settled else False
+        typed["commitments"] = settled.assign(room_taken=taken)
         return cls(info, typed)
 
     def replacing(self, **frames: pd.DataFrame) -> Instance:

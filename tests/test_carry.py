@@ -226,7 +226,7 @@ def test_proposal_of_a_place_that_was_cancelled_that_morning_still_counts(tmp_pa
 
 
 def test_entry_with_a_damaged_row_stays_held_until_a_person_mends_it(tmp_path: Path) -> None:
-    """e1's and e2's commitments are damaged, e6's own row is refused, e9 is on no list any more."""
+    """e1's and e2's commitments are damaged, e6's own row is refused, e9 is on no list."""
     monday, run, tuesday = tmp_path / "monday", tmp_path / "run", tmp_path / "tuesday"
     write_instance(make_facts([*PATIENTS, {}], SESSIONS).instance, monday)
     (monday / "commitments.parquet").unlink()
@@ -243,12 +243,21 @@ def test_entry_with_a_damaged_row_stays_held_until_a_person_mends_it(tmp_path: P
     write_instance(intake.instance, run / "instance")
     write_csv(intake.quarantine, run / "quarantine.csv")
 
-    assert carry(run, None, tuesday).unreadable == 3
+    assert carry(run, None, tuesday).unreadable == 2
     write_instance(make_facts([*PATIENTS, {}], SESSIONS).instance, tuesday)
     (tuesday / "commitments.parquet").unlink()
     instance = read_instance(tuesday).instance
-    assert set(instance.patients["entry_id"][instance.patients["held"]]) == {"e1", "e2", "e6"}
-    assert [(place.entry, place.state) for place in Facts(instance).standing.fixed] == [(1, "reserved")]
+    assert set(instance.patients["entry_id"][instance.patients["held"]]) == {"e1", "e2"}
+    fixed = [(place.entry, place.state) for place in Facts(instance).standing.fixed]
+    assert fixed == [(1, "reserved"), (5, "booked")], "e6's row is mended, and its booking is still there"
+    assert "e9" in instance.commitments["entry_id"].tolist()
+
+
+def test_what_is_settled_of_somebody_on_no_list_can_be_ended_by_a_decision(tmp_path: Path) -> None:
+    gone = {"entry_id": "e99", "session_id": "s1", "state": "booked", "recorded_on": "2026-01-29"}
+    folder = write_yesterday(tmp_path / "yesterday", [], [gone])
+    result = carry(folder, decide(folder, "e99,s1,,cancelled,hub,,2026-02-02,"), tmp_path / "tomorrow")
+    assert [(row["entry_id"], row["state"]) for row in rows_of(result)] == [("e99", "booked"), ("e99", "cancelled")]
 
 
 def test_plan_that_failed_its_audit_is_not_carried(tmp_path: Path) -> None:

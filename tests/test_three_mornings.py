@@ -265,3 +265,27 @@ def test_history_is_kept(mornings: tuple[Morning, Morning, Morning]) -> None:
     assert [state for entry, _, state in rows if entry == "e4"] == ["proposed", "offered", "booked"]
     assert [state for entry, _, state in rows if entry == "e9"] == ["proposed", "cancelled"]
     assert [state for entry, _, state in rows if entry == "e8"] == ["booked", "treated"]
+
+
+def test_nothing_that_was_settled_is_lost_while_its_entry_is_missing_for_a_day(tmp_path: Path) -> None:
+    """e1 is booked in s1 and e4 declined s2; on Tuesday both are missing from the lists."""
+    days = [tmp_path / name for name in ("monday", "tuesday", "wednesday")]
+    runs = [tmp_path / f"{day.name}-run" for day in days]
+    everybody, sessions = ["e1", "e3", "e4"], ["s1", "s2"]
+    write_morning(days[0], "2026-02-02", everybody, sessions)
+    decide(days[0] / "commitments.csv", ["e1,s1,,booked,home,,2026-01-12,", "e4,s2,,declined,patient,,2026-01-12,"])
+    assert play(days[0], runs[0]).fates == {"e1": "s1 booked", "e3": "s1 proposed", "e4": "unplaced"}
+
+    carry(runs[0], None, days[1])
+    write_morning(days[1], "2026-02-03", ["e3"], sessions)
+    tuesday = play(days[1], runs[1], previous=runs[0])
+    assert tuesday.fates == {"e3": "unplaced"}, "e1's minutes are not known, so that s1 takes nobody new"
+    lines = [(row["table"], row["value"], row["effect"]) for row in tuesday.table("quarantine.csv")]
+    assert lines == [("commitments", "e1", "entry_held"), ("commitments", "e4", "entry_held")]
+    assert verify(runs[1], days[1], CATALOGUE).findings == ()
+
+    carry(runs[1], None, days[2])
+    write_morning(days[2], "2026-02-04", everybody, sessions)
+    wednesday = play(days[2], runs[2], previous=runs[1])
+    assert wednesday.fates == {"e1": "s1 booked", "e3": "s1 proposed", "e4": "unplaced"}
+    assert len(wednesday.table("quarantine.csv")) == 0

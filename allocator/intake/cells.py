@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,20 @@ from allocator.intake.parse import EMPTY, parse_cell, parse_column
 from allocator.intake.raw import RawTable
 from allocator.schema import Column, Table
 
-ADDED = {"patients": "held", "sessions": "closed"}
-"""Columns that this program adds and reads again."""
+
+class Mark(NamedTuple):
+    """A column of flags that this program adds and reads again; `doubtful` is what an unreadable one means."""
+
+    column: str
+    words: str
+    doubtful: bool
+
+
+ADDED = {
+    "patients": Mark("held", "entries were held already", True),
+    "sessions": Mark("closed", "sessions were closed to new cases already", True),
+    "commitments": Mark("room_taken", "bookings had their room taken off already", False),
+}
 IDENTITIES = ("entry_id", "patient_id")
 SPEAK_OF_ENTRY = ("unavailable", "commitments", "overrides")
 
@@ -66,7 +79,7 @@ def draft(table: Table, raw: RawTable | None, plan_date: dt.date) -> Draft:
         raw = RawTable(table.name, "", pd.DataFrame(), np.zeros(0, np.int64), np.zeros(0, np.int64))
     rows = len(raw.frame)
     none = np.zeros(rows, dtype=bool)
-    found = Draft(table, {}, raw.frame, raw.row, none, none, none)
+    found = Draft(table, {}, raw.frame, raw.row, none, none, none, none)
     found = found.noted(*raw.notices)
     for column in table.columns:
         if column.name in raw.frame:
@@ -105,7 +118,7 @@ def is_unknown(values: Array) -> Array:
 
 
 def _with_strangers(found: Draft) -> Draft:
-    """Columns the contract does not name are kept as text; `held` and `closed` are read again."""
+    """Columns the contract does not name are kept as text; `held`, `closed` and `room_taken` are read again."""
     known = [column.name for column in found.table.columns]
     absent = [name for name in known if name not in found.raw]
     kept: dict[str, Array] = {}
@@ -113,8 +126,8 @@ def _with_strangers(found: Draft) -> Draft:
     for name in map(str, found.raw.columns):
         if name in known:
             continue
-        if name == ADDED.get(found.table.name):
-            found = _read_again(found, name)
+        if found.table.name in ADDED and name == ADDED[found.table.name].column:
+            found = _read_again(found, ADDED[found.table.name])
             continue
         texts = found.raw[name].str.strip()
         empty = texts.str.casefold().isin(EMPTY)
@@ -127,14 +140,13 @@ def _with_strangers(found: Draft) -> Draft:
     return replace(found, values={**found.values, **kept}).noted(*notices)
 
 
-def _read_again(found: Draft, name: str) -> Draft:
-    """What an earlier intake held or closed stays so; an unreadable mark counts as set."""
-    parsed = parse_column(Column(name, "flag"), found.raw[name])
-    marked = (parsed.values == True) | (parsed.problem != "")  # noqa: E712 - an array of True, False, None
+def _read_again(found: Draft, mark: Mark) -> Draft:
+    """What an earlier intake held, closed or took off stays so."""
+    parsed = parse_column(Column(mark.column, "flag"), found.raw[mark.column])
+    marked = (parsed.values == True) | (mark.doubtful & (parsed.problem != ""))  # noqa: E712 - True, False, None
     count = int(marked.sum())
-    what = "entries were held" if name == "held" else "sessions were closed to new cases"
-    found = replace(found, **{name: getattr(found, name) | marked.astype(bool)})
-    return found.noted(f"{found.table.name}: {count} {what} already.") if count else found
+    found = replace(found, **{mark.column: getattr(found, mark.column) | marked.astype(bool)})
+    return found.noted(f"{found.table.name}: {count} {mark.words}.") if count else found
 
 
 def _ragged(found: Draft, raw: RawTable) -> Draft:

@@ -1,4 +1,4 @@
-"""Bookings of entries or in sessions whose rows were refused: what they use must not be given away.
+"""Bookings of entries or in sessions that were refused or are not there: what they use must not be given away.
 
 The row of such an entry is gone, and with it its minutes and nights. So its session is closed to anybody
 new, its beds are taken off (all beds from that night on, where the stay is not known), its move counts
@@ -14,9 +14,10 @@ import numpy as np
 
 from allocator.instance import Bools
 from allocator.intake.draft import Draft
+from allocator.intake.effects import KEEP
 from allocator.intake.entries import Entries, hold
-from allocator.intake.mentions import Commitments
-from allocator.standing import FIXING
+from allocator.intake.mentions import Commitments, known_entry, unknown_entry
+from allocator.standing import BARRING, FIXING
 
 
 @dataclass(frozen=True)
@@ -32,34 +33,65 @@ class Claim:
     entry_is_refused: bool
 
 
+def counting_rows(commitments: Commitments, plan_date: dt.date) -> list[int]:
+    """Positions of the latest row of every pair, of people not treated, unless it is an offer that has lapsed."""
+    draft, reference = commitments.draft, commitments.meant.reference
+    state, session_id, site_code = (draft.column(name) for name in ("state", "session_id", "site_code"))
+    lapsed = ~draft.held & (state == "offered") & (draft.column("expires_on") < np.datetime64(plan_date, "s"))
+    latest: dict[tuple[str, str, str], int] = {}
+    treated = set()
+    # NaT sorts last: a row without a date counts as the latest.
+    for row in np.argsort(draft.column("recorded_on"), kind="stable").tolist():
+        latest[reference[row], session_id[row], "" if session_id[row] else site_code[row]] = row
+        if state[row] == "treated" and not draft.held[row]:
+            treated.add(reference[row])
+    return [row for row in latest.values() if reference[row] not in treated and not lapsed[row]]
+
+
+def said_of_nobody(commitments: Commitments, entries: Entries, sessions: Draft, plan_date: dt.date) -> Commitments:
+    """Report the rows that are kept though their entry is on no list.
+
+    One by one where they matter today: what stands in a session of today or at a whole site, and what may
+    mean several entries. The others, of people who have left long ago, are counted.
+    """
+    draft, meant = commitments.draft, commitments.meant
+    state, session_id = draft.column("state"), draft.column("session_id")
+    here = set(sessions.column("session_id")) | {""}
+    matters = np.array([len(found) > 1 for found in meant.candidates], dtype=bool)
+    for row in counting_rows(commitments, plan_date):
+        matters[row] |= state[row] in (*FIXING, *BARRING) and session_id[row] in here
+    kept = ~known_entry(meant) & ~draft.refused
+    draft = unknown_entry(draft, np.flatnonzero(kept & matters), meant, entries, KEEP)
+    count = int((kept & ~matters).sum())
+    notice = f"commitments: rows of entries on no list today, kept for the day when they are back: {count}."
+    return replace(commitments, draft=draft.noted(notice if count else ""))
+
+
 def lost_claims(commitments: Commitments, entries: Entries, sessions: Draft, plan_date: dt.date) -> list[Claim]:
-    """Latest offers and bookings whose entry or session was refused, and that still stand."""
+    """Offers and bookings that stand, whose entry or session was refused or whose entry is not there."""
     draft, meant = commitments.draft, commitments.meant
     session_row = {}
     for row in [*np.flatnonzero(sessions.refused), *sessions.accepted]:
         session_row[sessions.column("session_id")[row]] = int(row)
     state, session_id = draft.column("state"), draft.column("session_id")
-    recorded_on, expires_on = draft.column("recorded_on"), draft.column("expires_on")
-    # NaT sorts last: a row without a date counts as the latest.
-    latest: dict[tuple[str, str], int] = {}
-    treated = set()
-    for row in np.argsort(recorded_on, kind="stable"):
-        latest[meant.reference[row], session_id[row]] = int(row)
-        if state[row] == "treated" and not draft.held[row]:
-            treated.add(meant.reference[row])
     claims = []
-    for (reference, name), row in latest.items():
-        expired = state[row] == "offered" and expires_on[row] < np.datetime64(plan_date, "s")
-        stands = state[row] in (*FIXING, "") and not (expired and not draft.held[row])
-        session = session_row.get(name, -1) if name else -1
-        if not stands or session < 0 or reference in treated:
+    for row in counting_rows(commitments, plan_date):
+        session = session_row.get(session_id[row], -1) if session_id[row] else -1
+        if session < 0 or state[row] not in (*FIXING, "") or draft.room_taken[row]:
             continue
-        if draft.refused[row]:
-            refused = entries.refused_rows(reference)
+        if meant.entry[row] < 0:
+            refused = entries.refused_rows(meant.reference[row])
             claims.append(Claim(row, refused[0] if refused else -1, session, True))
         elif sessions.refused[session]:
             claims.append(Claim(row, int(meant.entry[row]), session, False))
     return claims
+
+
+def with_room_taken(commitments: Commitments, claims: list[Claim]) -> Commitments:
+    """The commitments with the rows of `claims` marked, so that no later intake takes their room off again."""
+    taken = commitments.draft.room_taken.copy()
+    taken[[claim.row for claim in claims]] = True
+    return replace(commitments, draft=replace(commitments.draft, room_taken=taken))
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,7 @@ LABELS = {
     "strict": "value_blanked",
     "close": "value_blanked",
     "hold": "entry_held",
+    "keep": "entry_held",
 }
 MAX_SHOWN = 200
 UNKNOWN: dict[str, Any] = {
@@ -40,13 +41,14 @@ UNKNOWN |= {"flag": None}
 class Draft:
     """One table being checked. Masks are (n_rows,).
 
-    values   parsed columns that the file has, and its other columns as text, each (n_rows,)
-    raw      the texts of the file
-    row      row in the file as people see it, header = 1
-    refused  left out at the end
-    held     patients: the entry is held; tables that speak of an entry: the row is damaged
-    closed   sessions and sites: nobody new
-    faults   frames with position, column, value, problem, hint, action
+    values      parsed columns that the file has, and its other columns as text, each (n_rows,)
+    raw         the texts of the file
+    row         row in the file as people see it, header = 1
+    refused     left out at the end
+    held        patients: the entry is held; tables that speak of an entry: the row is damaged
+    closed      sessions and sites: nobody new
+    room_taken  commitments: the room of this booking has been taken off the tables
+    faults      frames with position, column, value, problem, hint, action
     """
 
     table: Table
@@ -56,6 +58,7 @@ class Draft:
     refused: Bools
     held: Bools
     closed: Bools
+    room_taken: Bools
     faults: tuple[pd.DataFrame, ...] = ()
     notices: tuple[str, ...] = ()
 

@@ -11,6 +11,7 @@ the entry is held, the session closed, or the strictest value taken instead.
 | strict | the value counts as `value`, the most cautious one | value_blanked |
 | close  | blank, and the session (or every session of the site) takes nobody new | value_blanked |
 | hold   | blank, and the entry is held: it keeps what it has and is never placed | entry_held |
+| keep   | the row stays as it is for the day when its entry is known again | entry_held |
 
 Columns that are not named here: an empty or damaged required cell refuses its row, any other is blanked.
 """
@@ -23,7 +24,7 @@ from typing import Literal
 
 from allocator.schema import Table
 
-Action = Literal["refuse", "blank", "strict", "close", "hold"]
+Action = Literal["refuse", "blank", "strict", "close", "hold", "keep"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Effect:
             "strict": f"counts as {self._shown} until it is put right",
             "close": "takes nobody new until it is put right",
             "hold": "",
+            "keep": "",
         }[self.action]
 
     @property
@@ -50,6 +52,7 @@ class Effect:
 
 
 REFUSE, BLANK, CLOSE, HOLD = Effect("refuse"), Effect("blank"), Effect("close"), Effect("hold")
+KEEP = Effect("keep")
 
 EFFECTS: Mapping[str, Mapping[str, Effect]] = {
     "organisations": {
@@ -100,7 +103,7 @@ EFFECTS: Mapping[str, Mapping[str, Effect]] = {
     },
     "beds": {"bed_kind": REFUSE, "spare_beds": Effect("strict", 0)},
     "travel": {"minutes": Effect("strict", 1440)},
-    "commitments": {"session_id": HOLD, "site_code": HOLD, "state": HOLD, "recorded_on": HOLD},
+    "commitments": {"entry_id": KEEP, "session_id": HOLD, "site_code": HOLD, "state": HOLD, "recorded_on": HOLD},
     "overrides": {
         "session_id": HOLD,
         "site_code": HOLD,

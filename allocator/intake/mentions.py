@@ -2,6 +2,7 @@
 
 A damaged row holds its entry; where it may mean several, all of them. A damaged commitment that may be a
 booking stays in the table as `booked`, so that its room stays reserved; any other damaged row is left out.
+A commitment of somebody who is on no list today stays too: it means nothing until the entry is back.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from allocator.instance import Array, Bools, Ints
 from allocator.intake.draft import Draft
-from allocator.intake.effects import HOLD, REFUSE
+from allocator.intake.effects import HOLD, KEEP, REFUSE, Effect
 from allocator.intake.entries import Entries, hold
 from allocator.standing import BARRING, FIXING
 
@@ -51,24 +52,38 @@ def resolved(draft: Draft, entries: Entries) -> tuple[Draft, Meant]:
     draft = draft.fault(doubtful, "entry_id", "may mean a row of patients that was refused", "", effect=HOLD)
     # The fault blanked the id: the entry it may mean is held, and keeps the row.
     draft = draft.with_value("entry_id", doubtful, [ids[row] for row in entry[doubtful]])
+    nobody = np.flatnonzero(entry < 0)
+    draft = draft.with_value("entry_id", nobody, reference[nobody])
     return draft, Meant(reference, entry, candidates)
 
 
 def no_such_entry(draft: Draft, meant: Meant, entries: Entries) -> Draft:
     """Refuse the rows that name nobody, or several."""
-    for several, problem in ((False, "names no entry"), (True, "may mean more than one entry")):
-        rows = [row for row, found in enumerate(meant.candidates) if (len(found) > 1 if several else not found)]
-        hints = []
-        for row in rows:
-            refused = entries.refused_rows(meant.reference[row])
-            if several:
-                hints.append("write it as PROVIDER:entry_id")
-            elif refused:
-                hints.append(f"its row {entries.draft.row[refused[0]]} of patients was refused")
-            else:
-                hints.append("no row of patients has this id; nothing to keep")
-        draft = draft.fault(np.array(rows, dtype=np.int64), "entry_id", problem, hints, effect=REFUSE)
-    return draft
+    rows = np.flatnonzero(~known_entry(meant))
+    return unknown_entry(draft, rows, meant, entries, REFUSE)
+
+
+def known_entry(meant: Meant) -> Bools:
+    """(n_rows,) rows that may mean one entry."""
+    known: Bools = meant.entry >= 0
+    return known
+
+
+def unknown_entry(draft: Draft, rows: Ints, meant: Meant, entries: Entries, effect: Effect) -> Draft:
+    """Say of `rows` that they name nobody, or several, and what that does to them."""
+    problems, hints = [], []
+    for row in rows:
+        refused = entries.refused_rows(meant.reference[row])
+        if meant.candidates[row]:
+            problems.append("may mean more than one entry")
+            hints.append("write it as PROVIDER:entry_id")
+        else:
+            problems.append("names no entry")
+            where = entries.draft.row[refused[0]] if refused else 0
+            hints.append(f"its row {where} of patients was refused" if refused else "no row of patients has this id")
+    if effect is KEEP:
+        hints = [f"{hint}; the row is kept for the day when the entry is known" for hint in hints]
+    return draft.fault(rows, "entry_id", problems, hints, effect=effect, values=meant.reference[rows])
 
 
 def damaged_rows(draft: Draft, meant: Meant) -> Bools:
@@ -132,18 +147,22 @@ class Commitments:
 def checked_commitments(
     draft: Draft, entries: Entries, sessions: Draft, site_codes: Collection[str], plan_date: dt.date
 ) -> tuple[Commitments, Entries]:
-    """Damaged rows hold their entry; what may be a booking stays as one, the latest of its pair."""
+    """Damaged rows hold their entry; what may be a booking stays as one, the latest of its pair.
+
+    So do sound rows of nobody who is on a list: what was settled counts again when the entry is back.
+    """
     draft, meant = resolved(draft, entries)
     draft = _sensible(draft, sessions, site_codes)
-    damaged = damaged_rows(draft, meant)
-    draft = no_such_entry(draft, meant, entries)
-    held = hold(entries.draft, held_for(draft, meant, damaged))
+    held = hold(entries.draft, held_for(draft, meant, damaged_rows(draft, meant)))
     state, recorded_on = draft.column("state"), draft.column("recorded_on")
     here = np.isin(draft.column("session_id").astype("str"), _ids(sessions))
     may_be_booking = np.isin(state.astype("str"), FIXING) | ((state == "") & here)
-    kept = np.flatnonzero(draft.held & ~draft.refused & may_be_booking)
+    left_out = (draft.held | (meant.reference == "")) & ~may_be_booking
+    kept = np.flatnonzero(draft.held & may_be_booking)
     undated = kept[np.isnat(recorded_on[kept])]
-    draft = draft.with_value("state", kept, "booked").refuse(np.flatnonzero(draft.held & ~may_be_booking))
+    nobody = np.flatnonzero(left_out & ~known_entry(meant))
+    draft = unknown_entry(draft, nobody, meant, entries, REFUSE)
+    draft = draft.with_value("state", kept, "booked").refuse(np.flatnonzero(left_out))
     dated = recorded_on[~np.isnat(recorded_on)]
     latest = max([np.datetime64(plan_date, "s"), *np.sort(dated)[-1:]])
     draft = draft.with_value("recorded_on", undated, latest)

@@ -13,8 +13,8 @@ from allocator import schema
 from allocator.errors import InputError
 from allocator.instance import Instance, InstanceInfo, Ints
 from allocator.intake import places
-from allocator.intake.cells import draft, table_problems
-from allocator.intake.claims import Room, lost_claims, with_claims
+from allocator.intake.cells import ADDED, draft, table_problems
+from allocator.intake.claims import Room, lost_claims, said_of_nobody, with_claims, with_room_taken
 from allocator.intake.draft import Draft
 from allocator.intake.entries import checked_entries, checked_requirements, emergencies
 from allocator.intake.info import read_info
@@ -94,6 +94,7 @@ def _related(drafts: Drafts, info: InstanceInfo) -> _Result:
     overrides, entries = checked_mentions(drafts["overrides"], entries, site_codes)
     settled, entries = checked_commitments(drafts["commitments"], entries, sessions, site_codes, info.plan_date)
     claims = lost_claims(settled, entries, sessions, info.plan_date)
+    settled = with_room_taken(said_of_nobody(settled, entries, sessions, info.plan_date), claims)
     room = with_claims(Room(entries, sessions, sites, beds, organisations), claims, settled)
     checked = {
         "organisations": room.organisations,
@@ -132,6 +133,6 @@ def _frames(result: _Result) -> dict[str, pd.DataFrame]:
             rows = np.concatenate([np.setdiff1d(rows, result.last_commitments), result.last_commitments])
         if name == "waiting_lists":
             rows = np.setdiff1d(rows, result.merged_lists)
-        added = {"patients": {"held": found.held}, "sessions": {"closed": found.closed}}.get(name, {})
+        added = {ADDED[name].column: getattr(found, ADDED[name].column)} if name in ADDED else {}
         frames[name] = pd.DataFrame({column: values[rows] for column, values in {**found.values, **added}.items()})
     return frames

@@ -9,7 +9,7 @@ from allocator.instance import Instance
 
 
 def write_instance(instance: Instance, folder: Path) -> None:
-    """Write instance.json and a Parquet file a table; `held` and `closed` are columns like others."""
+    """Write instance.json and a Parquet file a table; `held`, `closed` and `room_taken` are columns like others."""
     folder.mkdir(parents=True, exist_ok=True)
     info = instance.info.model_dump_json(indent=2)
     (folder / "instance.json").write_text(info + "\n", encoding="utf-8", newline="\n")

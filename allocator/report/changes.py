@@ -76,7 +76,7 @@ def why(run: Run, entry_id: str, change: str, from_session: str) -> str:
     if change == "new":
         return "A place was found."
     if row is None:
-        return "The entry is no longer on a list."
+        return "The entry is on no list today; what was settled is kept for the day when it is back."
     if facts.standing.treated[row]:
         return "The person was treated and has left the list."
     if facts.instance.column("patients", "held")[row]:

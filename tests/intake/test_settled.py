@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from allocator.intake import read_instance, write_instance
 from allocator.intake.entries import on_circles
-from allocator.standing import standing
+from allocator.standing import FIXING, standing
 from tests.intake import build
 
 BED = {"site_code": "RBB01", "bed_kind": "ward", "spare_beds": "2"}
@@ -71,11 +72,45 @@ def test_expiry_that_cannot_be_read_never_expires(tmp_path: Path) -> None:
     assert build.places(intake) == [("e1", "s1", "offered")]
 
 
-def test_a_commitment_of_nobody_is_refused(tmp_path: Path) -> None:
-    intake = build.read(tmp_path, build.tables(commitments=[{"entry_id": "e99", "state": "declined"}]))
+@pytest.mark.parametrize("state", ["declined", "host_refused", "offered", "booked"])
+def test_what_is_settled_for_nobody_on_a_list_is_kept_and_reported(tmp_path: Path, state: str) -> None:
+    intake = build.read(tmp_path, build.tables(commitments=[{"entry_id": "e99", "state": state}]))
     fault = build.faults(intake, "commitments", "entry_id").iloc[0]
-    assert (fault["problem"], fault["effect"]) == ("names no entry", "row_refused")
-    assert build.closed(intake) == set()
+    assert (fault["value"], fault["problem"], fault["effect"]) == ("e99", "names no entry", "entry_held")
+    assert intake.instance.commitments["entry_id"].tolist() == ["e99"]
+    assert (build.places(intake), build.held(intake)) == ([], set())
+    assert build.closed(intake) == ({"s1"} if state in FIXING else set())
+
+
+@pytest.mark.parametrize(
+    "row", [{"state": "proposed"}, {"state": "cancelled"}, {"state": "treated"}, {"session_id": "gone"}]
+)
+def test_what_no_longer_matters_of_nobody_on_a_list_is_kept_and_counted(tmp_path: Path, row: build.Row) -> None:
+    intake = build.read(tmp_path, build.tables(commitments=[{"entry_id": "e99", "site_code": "", **row}]))
+    assert intake.quarantine.empty
+    assert [notice for notice in intake.notices if "kept for the day" in notice] == [
+        "commitments: rows of entries on no list today, kept for the day when they are back: 1."
+    ]
+    assert len(intake.instance.commitments) == 1
+
+
+def test_damaged_rows_of_nobody_are_kept_only_where_they_may_be_bookings(tmp_path: Path) -> None:
+    rows = [{"entry_id": "e97", "state": "bookd"}, {"entry_id": "e98", "state": "declined", "recorded_on": "?"}]
+    intake = build.read(tmp_path, build.tables(commitments=[*rows, {"entry_id": "", "state": "declined"}]))
+    kept = intake.instance.commitments
+    assert list(zip(kept["entry_id"], kept["state"], strict=True)) == [("e97", "booked")]
+    refused = build.faults(intake, "commitments", "entry_id")
+    assert "e98" in refused["value"][refused["effect"] == "row_refused"].tolist()
+
+
+def test_the_room_of_a_booking_of_nobody_is_taken_off_once(tmp_path: Path) -> None:
+    rows = build.tables(commitments=[{"entry_id": "e99"}], beds=NIGHTS)
+    first = build.read(tmp_path / "first", rows).instance
+    write_instance(first, tmp_path / "again")
+    again = read_instance(tmp_path / "again").instance
+    assert first.commitments["room_taken"].tolist() == [True]
+    assert again.column("beds", "spare_beds").tolist() == first.column("beds", "spare_beds").tolist()
+    assert again.fingerprint == first.fingerprint
 
 
 @pytest.mark.parametrize(
@@ -133,7 +168,7 @@ def test_a_shortened_number_holds_everybody_it_may_mean(tmp_path: Path) -> None:
     intake = build.read(tmp_path, build.tables(patients, commitments=[{"entry_id": "9.43477E+09"}]))
     assert build.held(intake) == {"9434771234", "9434771999"}
     assert build.closed(intake) == {"s1"}
-    assert intake.rows_accepted["commitments"] == 0
+    assert intake.instance.commitments["entry_id"].tolist() == ["9.43477E+09"]
 
 
 @pytest.mark.parametrize("change", [{"from": "soon"}, {"to": "2026-02-30"}, {"from": "2026-03-05"}])
