@@ -140,11 +140,12 @@ def export_model(
     format_: Annotated[ExportFormat, typer.Option("--format", help="lp or mps.")] = ExportFormat.LP,
     goal: Annotated[str | None, typer.Option(help="Goal to export; the first unless given.")] = None,
     policy: Annotated[Path | None, typer.Option(help="Policy file (TOML).")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write the whole-number model of one goal for other solvers."""
     from api.make import write_model
 
-    write_model(instance, policy, goal, format_, out)
+    write_model(instance, policy, goal, format_, out, as_json=as_json)
 
 
 def main() -> None:
@@ -154,9 +155,6 @@ def main() -> None:
     except AllocatorError as error:
         print(f"allocator: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("allocator: cancelled; nothing was written.", file=sys.stderr)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import typer
 
 from allocator.answer import Ending, Limits, Progress
 from allocator.carry import carry
-from allocator.errors import AuditFailedError, UsageError
+from allocator.errors import AuditFailedError, CancelledError, UsageError
 from allocator.intake import read_instance, summary_lines
 from allocator.policy import Policy, read_policy
 from allocator.report import write_run
@@ -27,20 +27,23 @@ def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) ->
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f'"{out}" is there already and is not empty. Maybe choose another --out.')
     policy = policy_of(settings)
-    with told() as report:
-        report(Progress("read", 0.0))
-        intake = read_instance(instance)
-        limits = Limits(
-            seconds=settings.time_limit,
-            work=settings.work,
-            seed=settings.seed,
-            threads=settings.cores,
-            backend=settings.backend.value,
-            strict=settings.strict,
-        )
-        run = allocate(intake.instance, policy, limits, report)
-        report(Progress("write", sum(run.seconds.values())))
-        write_run(run, intake, out, settings.previous)
+    try:
+        with told() as report:
+            report(Progress("read", 0.0))
+            intake = read_instance(instance)
+            limits = Limits(
+                seconds=settings.time_limit,
+                work=settings.work,
+                seed=settings.seed,
+                threads=settings.cores,
+                backend=settings.backend.value,
+                strict=settings.strict,
+            )
+            run = allocate(intake.instance, policy, limits, report)
+            report(Progress("write", sum(run.seconds.values())))
+            write_run(run, intake, out, settings.previous)
+    except KeyboardInterrupt as error:
+        raise CancelledError("Cancelled before the plan was written; nothing was written.") from error
     summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     say(summary if as_json else run_lines(summary, run, out))
     if not run.audit.passed:

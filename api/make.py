@@ -49,7 +49,9 @@ def refuse_full(out: Path) -> None:
         raise UsageError(f'"{out}" is there already and is not empty. Maybe choose another --out.')
 
 
-def write_model(instance: Path, policy: Path | None, goal: str | None, format_: ExportFormat, out: Path) -> None:
+def write_model(
+    instance: Path, policy: Path | None, goal: str | None, format_: ExportFormat, out: Path, *, as_json: bool
+) -> None:
     """Write one goal of the whole model as an LP or MPS file, the goals before it not held."""
     chosen = policy_of(Settings(policy=policy))
     facts = Facts(read_instance(instance).instance)
@@ -61,4 +63,6 @@ def write_model(instance: Path, policy: Path | None, goal: str | None, format_: 
         raise UsageError(f'No goal of this policy is called "{wanted}"; it has {labels}.{maybe(wanted, labels)}')
     model, _ = built(goal_problem(formulation, labels.index(wanted), []))
     (model.writeLP if format_ is ExportFormat.LP else model.writeMPS)(str(out))
-    say([f"{out}: {len(model.variables()):,} columns, {len(model.constraints):,} rows, goal {wanted}."])
+    counts = {"columns": len(model.variables()), "rows": model.numConstraints()}
+    line = f"{out}: {counts['columns']:,} columns, {counts['rows']:,} rows, goal {wanted}."
+    say({"path": str(out), "goal": wanted, **counts} if as_json else [line])
