@@ -28,6 +28,12 @@ class Stopwatch:
         """Seconds to the limit, never below 0."""
         return max(0.0, self._limit - self.elapsed)
 
+    def reserving(self, seconds: float) -> Stopwatch:
+        """The same watch with a limit that leaves these seconds for what comes after."""
+        shorter = Stopwatch(self._limit - seconds, self._report)
+        shorter._start = self._start
+        return shorter
+
     def tell(self, stage: str, goal: str = "", value: int | None = None, bound: int | None = None) -> None:
         """Tell people where the run is."""
         self._report(Progress(stage, self.elapsed, goal, value, bound))

@@ -37,8 +37,8 @@ MOVE_SECONDS = 0.6
 MOVE_NODES = 200
 SWEEP_SHARE = 0.9
 """Of the seconds of a goal, for solving anew each part of the model that hangs together."""
-TAIL = (1.0, 0.03, 0.001)
-"""Weights of the goal and of the two after it, each per typical gain of one placement."""
+TAIL = (1.0, *(0.001 * 0.4**place for place in range(8)))
+"""Weights of the goal and of those after it, each per typical gain: a move must not wreck what comes later."""
 PATIENCE = 60
 """Moves without any gain after which a goal is left."""
 FINENESS = 1e6
@@ -148,13 +148,15 @@ def prepare(formulation: Formulation, held: Sequence[int]) -> Neighbourhoods:
 
 
 def blended(formulation: Formulation, k: int, weights: Sequence[float]) -> Floats:
-    """Goal k and those after it as one objective to make small, (n_columns,): a weight per typical gain."""
+    """Goal k and those after it as one objective to make small, (n_columns,): a weight per typical gain.
+
+    Goals that no column changes take no weight.
+    """
     blend = np.zeros(formulation.columns.n)
-    for weight, goal in zip(weights, formulation.goals[k : k + len(weights)], strict=False):
+    moved = [goal for goal in formulation.goals[k:] if goal.values.any()]
+    for weight, goal in zip(weights, moved, strict=False):
         costs = (goal.values if goal.sense == "min" else -goal.values).astype(np.float64)
-        usual = np.abs(costs[costs != 0])
-        if len(usual):
-            blend += weight * costs / float(usual.mean())
+        blend += weight * costs / float(np.abs(costs[costs != 0]).mean())
     return blend
 
 

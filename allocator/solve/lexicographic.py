@@ -21,7 +21,7 @@ from allocator.certificate import certified_without_prices, held_value
 from allocator.errors import NoPlanError
 from allocator.formulation import Formulation
 from allocator.instance import Bools, Ints
-from allocator.solve.construct import asked_for, construct, option_gain, priced_rank
+from allocator.solve.construct import asked_for, construct, option_gain, option_rank, priced_rank
 from allocator.solve.contradiction import contradiction
 from allocator.solve.exact import GoalSolve, goal_problem, is_small, solve_goal
 from allocator.solve.improve import blended, improve_goal
@@ -37,8 +37,8 @@ TOGETHER = 0.4
 """Weight of each goal in those prices, relative to the goal before it, per typical gain of one placement."""
 LARGEST_CORE = 15_000
 """Options up to which a goal of a large model is given to an exact solver."""
-RESERVE_SECONDS = 2.0
-"""Left for the audit and the reasons."""
+RESERVE = (1.0, 6.0)
+"""Left for the audit and the reasons: seconds, and so many times what came before the solve."""
 
 
 @dataclass(eq=False)
@@ -78,6 +78,7 @@ class Plan:
 
 def solve(formulation: Formulation, limits: Limits, watch: Stopwatch) -> Answer:
     """The best plan found within the limits, with a result for every goal."""
+    watch = watch.reserving(RESERVE[0] + RESERVE[1] * watch.elapsed)
     with Worker() as worker:
         plan = Plan(formulation, first_plan(formulation, limits, watch, worker), [])
         solves: dict[int, GoalSolve] = {}
@@ -86,10 +87,10 @@ def solve(formulation: Formulation, limits: Limits, watch: Stopwatch) -> Answer:
             search(plan, solves, limits, watch, worker)
         except KeyboardInterrupt:
             cancelled = True
-    fill_up(plan)
+    fill_up(plan, watch)
     values = goal_values(formulation, plan.columns)
     try:
-        certificate, bounds = prove_all(formulation, values, 0.0 if cancelled else proof_seconds(watch), limits)
+        certificate, bounds = prove_all(formulation, values, 0.0 if cancelled else watch.left, limits)
     except KeyboardInterrupt:
         cancelled = True
         certificate, bounds = prove_all(formulation, values, 0.0, limits)
@@ -110,7 +111,7 @@ def search(plan: Plan, solves: dict[int, GoalSolve], limits: Limits, watch: Stop
     rank = start_from_prices(plan, PRICING_SHARE * limits.seconds, worker) if large else None
     for k, goal in enumerate(formulation.goals):
         begun = watch.elapsed
-        left = watch.left - proof - RESERVE_SECONDS
+        left = watch.left - proof
         budget = Budget(
             seconds=max(0.2, left * goal_share(k, n_goals)),
             work=None if limits.work is None else max(1, limits.work // n_goals),
@@ -119,6 +120,7 @@ def search(plan: Plan, solves: dict[int, GoalSolve], limits: Limits, watch: Stop
         )
         if rank is not None:
             ending = improve_large(plan, held, rank, budget, worker)
+            refill(plan, rank, held)
             solves[k] = GoalSolve(None, None, ending)
         else:
             solves[k] = solve_goal(formulation, k, held, plan.columns, backend, budget, worker)
@@ -153,8 +155,8 @@ def improve_large(plan: Plan, held: Sequence[int], rank: Ints, budget: Budget, w
     solved = solve_goal(formulation, k, held, plan.columns, "highs", budget, worker, core)
     if solved.columns is not None:
         chosen = solved.columns[: len(formulation.options)].astype(bool)
-        plan.offer(solved.columns, held)
         plan.offer(complete(formulation, construct(formulation, rank, chosen)), held)
+        plan.offer(solved.columns, held)
     # Only a proof over all options proves the goal; the certified bound may give it.
     return solved.ending if solved.ending is not Ending.OPTIMAL else Ending.WORK_LIMIT
 
@@ -205,10 +207,14 @@ def any_plan(formulation: Formulation, core: Bools, limits: Limits, watch: Stopw
     return values
 
 
-def fill_up(plan: Plan) -> None:
-    """Add every single placement that keeps all rows and improves the goals in their order, until none is left."""
+def fill_up(plan: Plan, watch: Stopwatch) -> None:
+    """Add every single placement that keeps all rows and improves the goals in their order, until none is left.
+
+    Where seconds run out, what is left to add stays out: such a plan is good, and not maximal.
+    """
     formulation = plan.formulation
     options = formulation.options
+    refill(plan, option_rank(formulation), ())
     loader = Loader(formulation)
     for option in np.flatnonzero(plan.chosen & ~options.fixed):
         loader.add(int(option))
@@ -216,8 +222,13 @@ def fill_up(plan: Plan) -> None:
     stops = np.append(starts[1:], len(options))[: len(entries)]
     spans = list(zip(starts.tolist(), stops.tolist(), strict=True))
     # A place for one may make room for another: whoever waits for a test, shares that move.
-    while sum(add_one(plan, loader, first, stop) for first, stop in spans):
+    while sum(add_one(plan, loader, first, stop) for first, stop in spans if watch.left > 0):
         pass
+
+
+def refill(plan: Plan, rank: Ints, held: Sequence[int]) -> None:
+    """Add in order of rank, all at once, whoever still fits; kept only if the plan is better for it."""
+    plan.offer(complete(plan.formulation, construct(plan.formulation, rank, plan.chosen)), held)
 
 
 def add_one(plan: Plan, loader: Loader, first: int, stop: int) -> bool:
@@ -230,11 +241,6 @@ def add_one(plan: Plan, loader: Loader, first: int, stop: int) -> bool:
             return True
         loader.remove(int(option))
     return False
-
-
-def proof_seconds(watch: Stopwatch) -> float:
-    """Seconds left for all certified bounds together."""
-    return max(0.0, watch.left - RESERVE_SECONDS)
 
 
 def goal_result(

@@ -113,7 +113,7 @@ def test_no_single_addition_improves_a_plan_that_was_filled_up() -> None:
         for start in [empty(case).columns, *random.permutation(case.plans)[:3]]:
             plan = Plan(case.formulation, start, [])
             before = plan.chosen.sum()
-            fill_up(plan)
+            fill_up(plan, Stopwatch(60.0))
             assert feasible(case.formulation, plan.columns)
             assert single_additions(case, plan) == []
             added += int(plan.chosen.sum() > before)
