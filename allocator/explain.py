@@ -90,7 +90,8 @@ def screened(facts: Facts, screens: Sequence[Screen], entry_id: str, funnel: dic
             return Unplaced(entry_id, screen.name, screen.reason(facts, entry_id))
     n_sessions = len(funnel[IN_CONFLICT])
     if not funnel[IN_CONFLICT].any():
-        return Unplaced(entry_id, IN_CONFLICT, f"All {n_sessions} sessions are closed: a booking there does not fit.")
+        closed = "The only session is" if n_sessions == 1 else f"All {n_sessions} sessions are"
+        return Unplaced(entry_id, IN_CONFLICT, f"{closed} closed: a booking there does not fit.")
     lost = [(int((~keep).sum()), name) for name, keep in funnel.items() if not keep.all()]
     parts = "; ".join(f"{name} rules out {count}" for count, name in sorted(lost, key=lambda item: (-item[0], item[1])))
     text = f"{n_sessions} sessions offer this service and none passes every rule: {parts}."
