@@ -24,6 +24,8 @@ from pathlib import Path
 from allocator import schema
 from allocator.errors import InputError, maybe
 from allocator.instance import Instance
+from allocator.intake.identities import may_hold_numbers
+from allocator.intake.nhs_number import pseudonymous
 from allocator.report.safe import plain_text
 from allocator.standing import BARRING, FIXING
 
@@ -98,7 +100,10 @@ def read_decisions(path: Path, instance: Instance, settled: Sequence[Commitment]
 
 
 def read_rows(path: Path, wanted: Iterable[str]) -> list[tuple[int, dict[str, str]]]:
-    """(line, column -> cell) of a CSV file that people made: stripped, byte-order mark and formulas off."""
+    """(line, column -> cell) of a CSV file that people made: stripped, byte-order mark and formulas off.
+
+    NHS numbers become the pseudonyms that intake gives them.
+    """
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -113,8 +118,12 @@ def read_rows(path: Path, wanted: Iterable[str]) -> list[tuple[int, dict[str, st
     if missing:
         raise InputError(missing)
     reader.fieldnames = names
+    people = {name for name in names if may_hold_numbers(schema.COMMITMENTS, name)}
     return [
-        (reader.line_num, {name: plain_text(row[name].strip()) for name in names})
+        (
+            reader.line_num,
+            {name: (pseudonymous if name in people else str)(plain_text(row[name].strip())) for name in names},
+        )
         for row in reader
         if any(row[name].strip() for name in names)
     ]

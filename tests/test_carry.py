@@ -14,6 +14,7 @@ from allocator.allocation import fixed_placements
 from allocator.carry import CarryResult, carry
 from allocator.errors import AuditFailedError, InputError, UsageError
 from allocator.intake import read_instance, write_instance
+from allocator.intake.nhs_number import pseudonymous
 from allocator.options import Facts
 from allocator.report.safe import write_csv
 from tests.build import make_facts
@@ -285,3 +286,11 @@ def test_workbook_is_no_folder(run_folder: Path, tmp_path: Path) -> None:
 def test_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a run folder"):
         carry(tmp_path, None, tmp_path / "tomorrow")
+
+
+def test_decision_that_names_an_nhs_number_means_the_entry_that_intake_renamed(tmp_path: Path) -> None:
+    name = pseudonymous("9434765919")
+    settled = {"entry_id": name, "session_id": "s1", "state": "booked", "recorded_on": "2026-01-29"}
+    folder = write_yesterday(tmp_path / "yesterday", [], [settled])
+    result = carry(folder, decide(folder, "9434765919,s1,,cancelled,home,,2026-02-02,"), tmp_path / "tomorrow")
+    assert [(row["entry_id"], row["state"]) for row in rows_of(result)] == [(name, "booked"), (name, "cancelled")]

@@ -87,8 +87,7 @@ def draft(table: Table, raw: RawTable | None, plan_date: dt.date) -> Draft:
     found = _with_strangers(found)
     found = _ragged(found, raw)
     found = _not_after_plan_date(found, plan_date)
-    found = _ordered(found)
-    return _stray_nhs_numbers(found) if table.name == "patients" else found
+    return _ordered(found)
 
 
 def _with_column(found: Draft, column: Column) -> Draft:
@@ -172,15 +171,4 @@ def _ordered(found: Draft) -> Draft:
         hint = "maybe the two are swapped"
         effect = effect_of(found.table, second)
         found = found.fault(wrong, second, f"is before or below {first}", hint, effect=effect)
-    return found
-
-
-def _stray_nhs_numbers(found: Draft) -> Draft:
-    for name in IDENTITIES:
-        count, _ = share_of_nhs_numbers(found.raw[name].str.strip().tolist())
-        if count:
-            found = found.noted(
-                f"patients.{name}: {count} {'value reads' if count == 1 else 'values read'} as a valid NHS number; "
-                "masked where shown. Maybe pseudonyms of ten digits: one in eleven passes the check."
-            )
     return found

@@ -15,7 +15,6 @@ from allocator.instance import Array, Bools, Ints
 from allocator.intake.draft import Draft
 from allocator.intake.duplicates import without_duplicates
 from allocator.intake.effects import HOLD, REFUSE
-from allocator.intake.nhs_number import masked
 from allocator.intake.parse import is_mangled
 from allocator.intake.places import mapped_to_successors, unknown_codes
 from allocator.schema import EMERGENCY_PRIORITIES
@@ -31,12 +30,14 @@ class Entries:
     given     (n_rows,) entry_id before any prefix
     home      (n_rows,) home_provider before trusts that merged were renamed
     repeated  (n_rows,) refused because an earlier row has the same entry
+    numbers   pseudonym -> the numbers that it stands for
     """
 
     draft: Draft
     given: Array
     home: Array
     repeated: Bools
+    numbers: Mapping[str, tuple[str, ...]]
 
     def named(self, reference: str, home: str = "") -> tuple[tuple[int, ...], bool]:
         """Rows that a reference may mean, and whether it surely means the only one.
@@ -92,14 +93,15 @@ class Entries:
             return ()
         decimals = len(found[1] or "")
         wanted = f"{float(reference):.{decimals}E}"
-        return tuple(row for row, number in self._numbers if f"{number:.{decimals}E}" == wanted)
+        return tuple(dict.fromkeys(row for row, number in self._digits if f"{number:.{decimals}E}" == wanted))
 
     @cached_property
-    def _numbers(self) -> list[tuple[int, float]]:
+    def _digits(self) -> list[tuple[int, float]]:
         return [
-            (int(row), float(self.given[row]))
+            (int(row), float(text))
             for row in self.draft.accepted
-            if self.given[row].isascii() and self.given[row].isdigit() and len(self.given[row]) <= 15
+            for text in self.numbers.get(self.given[row], (self.given[row],))
+            if text.isascii() and text.isdigit() and len(text) <= 15
         ]
 
 
@@ -117,7 +119,7 @@ def emergencies(draft: Draft) -> tuple[Draft, pd.DataFrame]:
         draft = draft.fault(rows, "clinical_priority", "is an emergency priority", hint, effect=REFUSE)
     listed = pd.DataFrame(
         {
-            "entry_id": [masked(text) for text in draft.column("entry_id")[rows]],
+            "entry_id": draft.column("entry_id")[rows],
             "home_provider": draft.column("home_provider")[rows],
             "priority": [EMERGENCIES[text] for text in texts.iloc[rows]],
         }
@@ -125,8 +127,13 @@ def emergencies(draft: Draft) -> tuple[Draft, pd.DataFrame]:
     return draft, listed
 
 
-def checked_entries(draft: Draft, providers: Sequence[str], successor: Mapping[str, str]) -> Entries:
-    """At known homes, with ids that are unique; whoever stands twice and differently is held."""
+def checked_entries(
+    draft: Draft, providers: Sequence[str], successor: Mapping[str, str], numbers: Mapping[str, tuple[str, ...]]
+) -> Entries:
+    """At known homes, with ids that are unique; whoever stands twice and differently is held.
+
+    `numbers` are what pseudonyms of entries stand for.
+    """
     draft = unknown_codes(draft, "home_provider", providers, "organisation")
     given, home = draft.column("entry_id").copy(), draft.column("home_provider").copy()
     draft = _prefixed(draft, given, home, frozenset(providers))
@@ -137,7 +144,7 @@ def checked_entries(draft: Draft, providers: Sequence[str], successor: Mapping[s
     problem = "stands in another row that says otherwise"
     draft = draft.fault(twice, "entry_id", problem, "keep the row that is right", effect=HOLD, values=given[twice])
     draft = _shared_with_refused(draft, before)
-    return Entries(draft, given, home, repeated)
+    return Entries(draft, given, home, repeated, numbers)
 
 
 def _prefixed(draft: Draft, given: Array, home: Array, providers: frozenset[str]) -> Draft:

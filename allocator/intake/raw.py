@@ -42,7 +42,7 @@ def clean_header(table: str, source: str, header: Sequence[str]) -> list[str]:
 
     Raises InputError where a name stands twice or there are too many columns.
     """
-    known = {column.name for column in schema_table(table).columns} | {"held", "closed"}
+    known = {column.name for column in schema_table(table).columns} | {"held", "closed", "room_taken"}
     names = []
     for number, given in enumerate(header, 1):
         name = given.strip()

@@ -17,6 +17,7 @@ from allocator.intake.cells import ADDED, draft, table_problems
 from allocator.intake.claims import Room, lost_claims, said_of_nobody, with_claims, with_room_taken
 from allocator.intake.draft import Draft
 from allocator.intake.entries import checked_entries, checked_requirements, emergencies
+from allocator.intake.identities import numbers_of_entries, without_nhs_numbers
 from allocator.intake.info import read_info
 from allocator.intake.mentions import checked_commitments, checked_mentions, without_pins_of_held
 from allocator.intake.raw import RawTable
@@ -61,8 +62,10 @@ class _Result:
 
 
 def _checked(info: InstanceInfo, tables: Mapping[str, RawTable], notices: tuple[str, ...]) -> Intake:
+    numbers = numbers_of_entries(tables["patients"])
+    tables = {name: without_nhs_numbers(raw) for name, raw in tables.items()}
     drafts = {table.name: draft(table, tables.get(table.name), info.plan_date) for table in schema.TABLES}
-    result = _related(drafts, info)
+    result = _related(drafts, info, numbers)
     _some_rows_left(result.drafts)
     return Intake(
         instance=Instance.from_frames(info, _frames(result)),
@@ -74,8 +77,11 @@ def _checked(info: InstanceInfo, tables: Mapping[str, RawTable], notices: tuple[
     )
 
 
-def _related(drafts: Drafts, info: InstanceInfo) -> _Result:
-    """What the tables say about each other: places first, then entries, then what is settled."""
+def _related(drafts: Drafts, info: InstanceInfo, numbers: Mapping[str, tuple[str, ...]]) -> _Result:
+    """What the tables say about each other: places first, then entries, then what is settled.
+
+    `numbers` are what pseudonyms of entries stand for.
+    """
     organisations = places.checked_organisations(drafts["organisations"], info.plan_date)
     successor = places.successors(organisations, info.plan_date)
     providers = places.known(organisations, "provider_code")
@@ -87,7 +93,7 @@ def _related(drafts: Drafts, info: InstanceInfo) -> _Result:
     lists, merged = places.checked_waiting_lists(drafts["waiting_lists"], providers, successor)
 
     patients, listed = emergencies(drafts["patients"])
-    entries = checked_entries(patients, sorted(providers), successor)
+    entries = checked_entries(patients, sorted(providers), successor, numbers)
     entries = checked_requirements(entries)
     site_codes = frozenset(sites.column("site_code")) - {""}
     unavailable, entries = checked_mentions(drafts["unavailable"], entries, site_codes)

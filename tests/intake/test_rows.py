@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from allocator.errors import InputError
-from allocator.intake import read_instance, summary_lines
-from allocator.intake.nhs_number import MASK, is_nhs_number, masked
+from allocator.intake import read_instance, summary_lines, write_instance
+from allocator.intake.nhs_number import MASK, is_nhs_number, masked, pseudonymous
 from tests.intake import build
 
 NHS_NUMBER = "9434765919"
@@ -263,6 +264,16 @@ def test_the_check_digit_tells_nhs_numbers() -> None:
     assert masked(f"ask {NHS_NUMBER}!") == f"ask {MASK}!"
 
 
+def test_a_number_has_one_pseudonym_however_it_is_written_and_whatever_stands_around_it() -> None:
+    name = pseudonymous(NHS_NUMBER)
+    assert re.fullmatch("masked-[0-9a-f]{6}", name)
+    assert {pseudonymous(text) for text in ("943 476 5919", "943-476-5919", "9434765919.0")} == {name}
+    assert pseudonymous(f"RAA:{NHS_NUMBER}") == f"RAA:{name}"
+    assert pseudonymous(name) == name
+    for other in ("9434765918", "19434765919", "2026-02-03", "e1"):
+        assert pseudonymous(other) == other
+
+
 def test_one_ten_digit_number_in_eleven_passes_the_check() -> None:
     sample = [f"{number:010}" for number in np.random.default_rng(1).integers(0, 10**10, 20_000)]
     assert sum(map(is_nhs_number, sample)) / len(sample) == pytest.approx(1 / 11, abs=0.01)
@@ -282,9 +293,38 @@ def test_a_stray_nhs_number_is_warned_of_and_masked(tmp_path: Path) -> None:
     intake = build.read(tmp_path, rows)
     assert any("patients.patient_id: 1 value reads as a valid NHS number" in notice for notice in intake.notices)
     assert build.faults(intake, "patients", "bmi")["value"].item() == MASK
-    assert intake.emergencies["entry_id"].item() == MASK
+    assert intake.instance.patient["e1"]["patient_id"] == pseudonymous(NHS_NUMBER)
+    assert intake.emergencies["entry_id"].item() == pseudonymous(NHS_NUMBER)
     shown = intake.quarantine.to_csv() + "\n".join((*intake.notices, *summary_lines(intake)))
     assert NHS_NUMBER not in shown
+
+
+def test_a_stray_nhs_number_means_the_same_entry_in_every_table_and_stands_nowhere(tmp_path: Path) -> None:
+    rows = build.tables(
+        ({"entry_id": NHS_NUMBER, "laterality": f"see {NHS_NUMBER}"}, {"requires_entry_id": "943 476 5919"}, {}),
+        commitments=[{"entry_id": f"RAA:{NHS_NUMBER}"}],
+        unavailable=[{"entry_id": f" {NHS_NUMBER}", "from": "2026-02-10", "to": "2026-02-11"}],
+        overrides=[{"entry_id": f"{NHS_NUMBER}.0", "session_id": "s2", "reason": f"asked by {NHS_NUMBER}"}],
+    )
+    for number, row in enumerate(rows["patients"]):
+        row["own number"] = NHS_NUMBER if number else ""
+    intake = build.read(tmp_path / "given", rows)
+    name = pseudonymous(NHS_NUMBER)
+    assert intake.quarantine.empty
+    assert build.places(intake) == [(name, "s1", "booked")]
+    assert intake.instance.patient["e2"]["requires_entry_id"] == name
+    for table in ("unavailable", "overrides"):
+        assert intake.instance.column(table, "entry_id").tolist() == [name]
+    write_instance(intake.instance, tmp_path / "stored")
+    again = read_instance(tmp_path / "stored").instance
+    assert again.fingerprint == intake.instance.fingerprint
+    for table in again.frames.values():
+        assert NHS_NUMBER not in table.to_csv()
+
+
+def test_numbers_of_sessions_are_not_taken_for_those_of_people(tmp_path: Path) -> None:
+    rows = build.tables(sessions=({"session_id": NHS_NUMBER}, {}), commitments=[{"session_id": NHS_NUMBER}])
+    assert build.places(build.read(tmp_path, rows)) == [("e1", NHS_NUMBER, "booked")]
 
 
 def test_a_required_table_without_one_usable_row_stops_the_run(tmp_path: Path) -> None:
