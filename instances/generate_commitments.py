@@ -130,18 +130,23 @@ def fitting_pairs(
     of_service: dict[str, Ints] = {
         code: rows[usable[rows]] for code, rows in sessions.groupby("service_code").indices.items()
     }
-    code, minutes, limit, stays, procedure = (
-        patients[name].to_numpy()
-        for name in ("service_code", "expected_minutes", "max_travel_minutes", "overnight_stays", "procedure_code")
+    code, minutes, limit = (
+        patients[name].to_numpy() for name in ("service_code", "expected_minutes", "max_travel_minutes")
     )
+    stays, procedure, age = (patients[name].to_numpy() for name in ("overnight_stays", "procedure_code", "age_years"))
     site, day = sessions["site"].to_numpy(), sessions["day"].to_numpy()
     night = 7 * (day // 5) + day % 5
     accepted = sessions["accepts_procedures"].to_numpy()
+    youngest, oldest = (
+        pick(sessions[name].to_numpy(), tables["sites"][name].to_numpy()[site])
+        for name, pick in (("min_age_years", np.fmax), ("max_age_years", np.fmin))
+    )
     for entry in order:
         rows = of_service.get(code[entry], np.zeros(0, dtype=np.int64))
         reach = 60 if np.isnan(limit[entry]) else limit[entry]
         near = (areas.minutes[entries.area[entry], site[rows]] <= reach) & ~areas.unlisted[entries.area[entry]]
-        for session in rows[near & (day[rows] >= entries.ready[entry])]:
+        grown = ~(age[entry] < youngest[rows]) & ~(age[entry] > oldest[rows])
+        for session in rows[near & grown & (day[rows] >= entries.ready[entry])]:
             place = (session, site[session], night[session], minutes[entry] + 15, stays[entry])
             allowed = accepted[session] in ("", procedure[entry]) and (
                 sites.overnight[site[session]] or not stays[entry]

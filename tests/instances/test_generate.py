@@ -13,15 +13,18 @@ import numpy as np
 import pytest
 
 from allocator import schema
-from allocator.formulation import openings
+from allocator.baseline import baseline
+from allocator.formulation import formulate, openings
 from allocator.instance import Instance
 from allocator.intake.read import read_instance
 from allocator.options import Facts, Options, build_options
 from allocator.policy import read_policy
-from allocator.rule import Columns, Limit, Screen, find_conflicts
+from allocator.rule import Columns, Limit, Screen, closed_sessions, find_conflicts
 from instances.generate import PLAIN, generate, write
-from instances.generate_parameters import SIZES
+from instances.generate_parameters import SIZES, Size
 from models import CATALOGUE
+from models.daily import DAILY
+from models.rules.overrides import in_force, meant_options
 
 SCREENS = [rule for rule in CATALOGUE.rules if issubclass(rule, Screen)]
 LIMITS = [rule for rule in CATALOGUE.rules if issubclass(rule, Limit)]
@@ -87,6 +90,18 @@ def test_every_state_of_a_commitment_occurs(seed: int) -> None:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_both_kinds_of_override_occur(seed: int) -> None:
     assert set(generate("S", seed).table("overrides")["action"]) == {"must", "never"}
+
+
+@pytest.mark.parametrize(("size", "seed"), [("S", 2), ("S", 3), ("M", 1), ("M", 2)])
+def test_every_pin_can_be_kept_with_the_daily_policy(size: Size, seed: int) -> None:
+    facts = Facts(generate(size, seed))
+    conflicts = find_conflicts(DAILY.limits, facts)
+    formulation = formulate(build_options(facts, DAILY.screens, closed_sessions(facts, conflicts)), DAILY)
+    pins = [override for override in in_force(facts) if override.action == "must"]
+    assert pins
+    assert [str(pin) for pin in pins if not len(meant_options(formulation.options, pin))] == []
+    kept = {(place.entry_id, place.session_id) for place in baseline(formulation).placements}
+    assert {(pin.entry_id, pin.session_id) for pin in pins} <= kept
 
 
 @pytest.mark.parametrize("table", schema.TABLES, ids=lambda table: table.name)
