@@ -44,15 +44,21 @@ from instances.generate_places import (
 )
 from instances.generate_sessions import beds_table, draw_sessions
 
-__all__ = ["PLAIN", "USUAL", "Parameters", "Size", "generate", "write"]
+__all__ = ["PLAIN", "USUAL", "Parameters", "Size", "generate", "generate_counts", "write"]
 
 BUDGET_SHARE = 0.65
 """Share of what independent sessions could cost that the region has to spend."""
 
 
 def generate(size: Size, seed: int, parameters: Parameters = USUAL) -> Instance:
-    """A synthetic instance. `seed` is 0 or more."""
-    n_entries, n_sessions, regions = SIZES[size]
+    """A synthetic instance of one of the four sizes. `seed` is 0 or more."""
+    return generate_counts(size, *SIZES[size], seed, parameters)
+
+
+def generate_counts(
+    name: str, n_entries: int, n_sessions: int, regions: int, seed: int, parameters: Parameters = USUAL
+) -> Instance:
+    """The same for any number of entries, sessions and regions; `name` says which."""
     streams = [np.random.default_rng([seed, part]) for part in range(8)]
     sites = draw_sites(streams[0], regions, parameters)
     areas = draw_areas(streams[1], sites, regions)
@@ -71,7 +77,7 @@ def generate(size: Size, seed: int, parameters: Parameters = USUAL) -> Instance:
     }
     tables |= settled_tables(streams[7], tables, entries, sites, areas, parameters.commitments)
     info = InstanceInfo(
-        name=f"generated-{size}-{seed}",
+        name=f"generated-{name}-{seed}",
         plan_date=PLAN_DATE,
         horizon_start=HORIZON_START,
         horizon_end=HORIZON_END,
@@ -79,7 +85,7 @@ def generate(size: Size, seed: int, parameters: Parameters = USUAL) -> Instance:
         synthetic=True,
         sources=("seeded generator; no real person, trust or list",),
         assumptions={
-            "size": size,
+            "size": name,
             "seed": seed,
             "independent_budget_gbp": independent_budget_gbp(sessions, sites),
             **asdict(parameters),
