@@ -40,7 +40,7 @@ def pin(entry_id: str, session_id: str = "") -> Row:
 
 def test_greedy_plan_keeps_every_row_where_nothing_is_pinned() -> None:
     somebody = 0
-    for case in random_cases(0, 30):
+    for case in random_cases(0, 20):
         if not case.pinned:
             chosen = construct(case.formulation)
             assert feasible(case.formulation, complete(case.formulation, chosen))
@@ -50,7 +50,7 @@ def test_greedy_plan_keeps_every_row_where_nothing_is_pinned() -> None:
 
 
 def test_any_order_gives_a_plan_that_keeps_every_row() -> None:
-    for number, case in enumerate(random_cases(0, 30)):
+    for number, case in enumerate(random_cases(0, 20)):
         if not case.pinned:
             n_options = len(case.formulation.options)
             for seed in range(5):
@@ -63,12 +63,12 @@ def test_any_order_gives_a_plan_that_keeps_every_row() -> None:
 def test_first_plan_keeps_every_row_pins_and_hard_equity_among_them(daily: bool) -> None:
     pinned = 0
     with Worker() as worker:
-        for case in random_cases(0, 30, daily=daily):
+        for case in random_cases(0, 20, daily=daily):
             if case.allowed.any():
                 columns = first_plan(case.formulation, Limits(), Stopwatch(60), worker)
                 assert feasible(case.formulation, columns)
                 pinned += case.pinned
-    assert pinned >= 2
+    assert pinned >= 1
 
 
 def test_longest_waiter_over_a_band_goes_before_others() -> None:

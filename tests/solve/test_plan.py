@@ -38,14 +38,14 @@ def roomy(first: int, stop: int) -> list[Case]:
 
 def test_plan_takes_exactly_what_keeps_every_row_and_what_is_held_and_is_better() -> None:
     taken = refused = 0
-    for number, case in enumerate(roomy(0, 30)):
+    for number, case in enumerate(roomy(0, 20)):
         random = np.random.default_rng(number)
         formulation = case.formulation
         for k in range(len(formulation.goals)):
             plan = Plan(formulation, case.plans[random.integers(len(case.plans))], [])
             held = [held_value(formulation, j, value) for j, value in enumerate(goal_values(formulation, plan.columns))]
             floors = merit_of(formulation, held[:k])
-            for position in random.permutation(len(case.sets))[:40]:
+            for position in random.permutation(len(case.sets))[:25]:
                 before = merit(formulation, plan.columns)
                 offered = complete(formulation, case.sets[position])
                 after = merit(formulation, offered)
@@ -55,13 +55,13 @@ def test_plan_takes_exactly_what_keeps_every_row_and_what_is_held_and_is_better(
                 assert merit(formulation, plan.columns) == (after if wanted else before)
                 assert feasible(formulation, plan.columns)
                 taken, refused = taken + wanted, refused + (not wanted)
-    assert min(taken, refused) > 30
+    assert min(taken, refused) > 20
 
 
 def test_plan_takes_a_worse_earlier_goal_only_within_its_tolerance() -> None:
     """Held is what later goals must keep: a tolerance of half leaves half of the value to be spent."""
     spent = 0
-    for case in roomy(0, 30):
+    for case in roomy(0, 20):
         formulation = case.formulation
         best = max(range(len(case.plans)), key=lambda i: case.merits[i])
         for i, other in enumerate(case.plans):
@@ -71,16 +71,16 @@ def test_plan_takes_a_worse_earlier_goal_only_within_its_tolerance() -> None:
                 assert not strict.offer(other, [value])
                 assert loose.offer(other, [formulation.goals[0].value(other)])
                 spent += 1
-    assert spent >= 3
+    assert spent >= 2
 
 
 def test_nothing_is_offered_where_no_plan_was_found() -> None:
-    assert not empty(roomy(0, 30)[0]).offer(None, [])
+    assert not empty(roomy(0, 20)[0]).offer(None, [])
 
 
 def test_openings_and_auxiliaries_of_an_offer_are_put_right() -> None:
     """A solver may open a session for nobody, or leave an auxiliary too high: only placements are taken."""
-    for case in roomy(0, 30):
+    for case in roomy(0, 20):
         best = max(range(len(case.plans)), key=lambda i: case.merits[i])
         untidy = case.plans[best].copy()
         untidy[len(case.formulation.options) :] = case.formulation.column_upper[len(case.formulation.options) :]
@@ -108,7 +108,7 @@ def single_additions(case: Case, plan: Plan) -> list[int]:
 
 def test_no_single_addition_improves_a_plan_that_was_filled_up() -> None:
     added = 0
-    for number, case in enumerate(roomy(0, 30)):
+    for number, case in enumerate(roomy(0, 20)):
         random = np.random.default_rng(number)
         for start in [empty(case).columns, *random.permutation(case.plans)[:3]]:
             plan = Plan(case.formulation, start, [])
@@ -117,12 +117,12 @@ def test_no_single_addition_improves_a_plan_that_was_filled_up() -> None:
             assert feasible(case.formulation, plan.columns)
             assert single_additions(case, plan) == []
             added += int(plan.chosen.sum() > before)
-    assert added > 20
+    assert added > 10
 
 
 def test_moves_keep_every_row_and_what_is_held_and_never_beat_the_optimum(worker: Worker) -> None:
     improved = 0
-    for case in roomy(0, 30):
+    for case in roomy(0, 20):
         formulation = case.formulation
         plan, held = empty(case), list[int]()
         for k in range(3):
@@ -135,11 +135,11 @@ def test_moves_keep_every_row_and_what_is_held_and_never_beat_the_optimum(worker
             improved += after > before
             held.append(held_value(formulation, k, formulation.goals[k].value(plan.columns)))
         assert merit(formulation, plan.columns)[0] <= max(case.merits)[0]
-    assert improved > 5
+    assert improved > 3
 
 
 def test_sweep_over_the_parts_finds_the_optimum_of_the_first_goal(worker: Worker) -> None:
-    for case in roomy(0, 30):
+    for case in roomy(0, 20):
         plan = empty(case)
         improve_goal(plan, [], Budget(seconds=20, work=6), worker)
         assert merit(case.formulation, plan.columns)[0] == max(case.merits)[0]
@@ -169,7 +169,7 @@ def test_solver_that_breaks_down_on_a_move_ends_the_goal_as_failed(
         raise improve.MoveFailedError("kSolveError")
 
     monkeypatch.setattr(improve, "move", broken)
-    case = roomy(0, 30)[0]
+    case = roomy(0, 20)[0]
     plan = empty(case)
     before = plan.columns
     assert improve_goal(plan, [], Budget(seconds=5, work=3), worker) is Ending.SOLVER_FAILED
@@ -183,7 +183,7 @@ def test_large_path_keeps_every_row_and_is_no_better_than_the_optimum(
     monkeypatch.setattr(lexicographic, "is_small", lambda formulation: False)
     monkeypatch.setattr(lexicographic, "LARGEST_CORE", largest_core)
     found = 0
-    for case in roomy(0, 30)[:2]:
+    for case in roomy(0, 20)[:1]:
         limits = Limits(seconds=60, work=60)
         answer = solve(case.formulation, limits, Stopwatch(limits.seconds))
         columns = complete(case.formulation, answer.chosen)
@@ -200,7 +200,7 @@ def test_large_path_keeps_every_row_and_is_no_better_than_the_optimum(
 def test_core_of_a_large_goal_proves_nothing_by_itself(worker: Worker) -> None:
     """An optimum over those whom a goal concerns is no proof over everybody."""
     seen = set()
-    for case in roomy(0, 30):
+    for case in roomy(0, 20):
         plan = empty(case)
         rank = np.arange(len(case.formulation.options))
         ending = improve_large(plan, [], rank, Budget(seconds=20, work=50), worker)

@@ -63,7 +63,7 @@ def test_run_without_time_returns_an_audited_plan_soon(seconds: float) -> None:
     assert all(goal.certified_bound is not None for goal in run.goals)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_plan_is_maximal_and_audited_on_random_instances(seed: int) -> None:
     policy = read_policy(CATALOGUE, overrides=("group_equity.equity_tolerance=0",))
     try:
@@ -153,9 +153,7 @@ def test_pins_that_defeat_the_greedy_plan_are_kept_by_an_exact_solver() -> None:
 def test_no_plan_in_time_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lexicographic, "any_plan", lambda *arguments: None)
     crowded = make_facts([{}, {}], [{"max_cases": 1}], overrides=[pin("e1", "s1"), pin("e2", "s1")])
-    with pytest.raises(
-        NoPlanError, match=r"No plan stood after 0 s.*Maybe give more with --seconds"
-    ) as caught:
+    with pytest.raises(NoPlanError, match=r"No plan stood after 0 s.*Maybe give more with --seconds") as caught:
         allocate(crowded.instance, THREE_GOALS, Limits(seconds=60))
     assert caught.value.exit_code == 6
 
