@@ -4,7 +4,7 @@
 |-----------------------|-----------------------------------------------------------------------------|
 | treated               | already treated: the entry leaves the list                                  |
 | NAME OF A SCREEN      | this rule alone removes every session that is left for the entry            |
-| session_in_conflict   | every session that is left is closed because a booking there does not fit   |
+| session_in_conflict   | every session is closed: a booking there does not fit, or data are damaged  |
 | several_rules         | no single rule removes every session; together they do                      |
 | NAME OF A LIMIT       | sessions are possible, and this limit keeps the entry out of every one      |
 | several_limits        | sessions are possible, and different limits keep the entry out of them      |
@@ -33,6 +33,7 @@ TREATED = "treated"
 IN_CONFLICT = "session_in_conflict"
 SEVERAL_RULES = "several_rules"
 SEVERAL_LIMITS = "several_limits"
+CLOSED = "closed to new cases, since a booking there does not fit or its data are damaged"
 WORSENS = "worsens_a_goal"
 
 
@@ -90,12 +91,14 @@ def screened(facts: Facts, screens: Sequence[Screen], entry_id: str, funnel: dic
             return Unplaced(entry_id, screen.name, screen.reason(facts, entry_id))
     n_sessions = len(funnel[IN_CONFLICT])
     if not funnel[IN_CONFLICT].any():
-        closed = "The only session is" if n_sessions == 1 else f"All {n_sessions} sessions are"
-        return Unplaced(entry_id, IN_CONFLICT, f"{closed} closed: a booking there does not fit.")
-    lost = [(int((~keep).sum()), name) for name, keep in funnel.items() if not keep.all()]
-    parts = "; ".join(f"{name} rules out {count}" for count, name in sorted(lost, key=lambda item: (-item[0], item[1])))
-    text = f"{n_sessions} sessions offer this service and none passes every rule: {parts}."
-    return Unplaced(entry_id, SEVERAL_RULES, text)
+        closed = "The only session of this service is" if n_sessions == 1 else f"All {n_sessions} sessions are"
+        return Unplaced(entry_id, IN_CONFLICT, f"{closed} {CLOSED}.")
+    phrases = {IN_CONFLICT: CLOSED, **{screen.name: screen.ruled_out for screen in screens}}
+    lost = [(int((~keep).sum()), phrases[name]) for name, keep in funnel.items() if not keep.all()]
+    lost.sort(key=lambda item: (-item[0], item[1]))
+    parts = "; ".join(f"{count} {'is' if count == 1 else 'are'} {phrase}" for count, phrase in lost)
+    both = " Some count more than once." if sum(count for count, _ in lost) > n_sessions else ""
+    return Unplaced(entry_id, SEVERAL_RULES, f"Of the {n_sessions} sessions of this service, {parts}.{both}")
 
 
 def with_option(formulation: Formulation, policy: Policy, allocation: Allocation) -> Iterator[Unplaced]:

@@ -212,6 +212,8 @@ class Screen(Rule):
 
     refusal: ClassVar[str]
     """Why an entry that only this screen left without a session has none, for people."""
+    ruled_out: ClassVar[str]
+    """What sessions that this screen removes are for an entry, for people ("too far away")."""
 
     def join(self, facts: Facts) -> Join | None:
         """Keys, where the screen is an equality: options are then made by joining."""

@@ -70,24 +70,23 @@ def test_without_any_screen_that_joins_there_is_no_session_at_all() -> None:
 
 def test_several_rules_together_are_counted() -> None:
     """Of three sessions one is too far, two are for others by age: no rule alone removes all."""
-    facts = make_facts(
-        [{"max_travel_minutes": 25, "age_years": 70}],
-        [{"site_code": "RBB01"}, {"max_age_years": 60}, {"max_age_years": 60}],
-    )
-    found = reasons(facts)["e1"]
-    assert found.reason_code == "several_rules"
-    assert found.reason == (
-        "3 sessions offer this service and none passes every rule: session_accepts rules out 2; max_travel rules out 1."
-    )
+    patient, young = {"max_travel_minutes": 25, "age_years": 70}, {"max_age_years": 60}
+    found = reasons(make_facts([patient], [{"site_code": "RBB01"}, young, young]))["e1"]
+    counted = "2 are not for this age or procedure; 1 is too far away."
+    assert found == Unplaced("e1", "several_rules", f"Of the 3 sessions of this service, {counted}")
+    found = reasons(make_facts([patient], [{"site_code": "RBB01", **young}, young, {"site_code": "RBB01"}]))["e1"]
+    counted = "2 are not for this age or procedure; 2 are too far away. Some count more than once."
+    assert found == Unplaced("e1", "several_rules", f"Of the 3 sessions of this service, {counted}")
 
 
 def test_session_closed_by_a_booking_that_does_not_fit() -> None:
     patients = [{"expected_minutes": 300}, {}, {"expected_minutes": 300}]
     found = reasons(make_facts(patients[:2], [{}], commitments=[booked("e1")]))["e2"]
     assert found.reason_code == "session_in_conflict"
-    assert found.reason == "The only session is closed: a booking there does not fit."
+    why = "closed to new cases, since a booking there does not fit or its data are damaged."
+    assert found.reason == f"The only session of this service is {why}"
     both = reasons(make_facts(patients, [{}, {}], commitments=[booked("e1"), booked("e3", "s2")]))["e2"]
-    assert both.reason == "All 2 sessions are closed: a booking there does not fit."
+    assert both.reason == f"All 2 sessions are {why}"
 
 
 def test_full_lists_are_the_limit_that_is_in_the_way_of_each() -> None:

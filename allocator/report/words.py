@@ -16,7 +16,7 @@ COLUMN_WORDS: Mapping[str, str] = {
     "procedure_code": "Procedure code",
 }
 REASON_WORDS: Mapping[str, str] = {
-    "session_in_conflict": "every session left is closed, because a booking there does not fit",
+    "session_in_conflict": "every session left is closed: a booking there does not fit, or its data are damaged",
     "several_rules": "several rules together leave no session",
     "several_limits": "sessions are possible, and several limits keep the person out",
     "worsens_a_goal": "a place is free, and using it would make the plan worse on a goal",

@@ -55,6 +55,7 @@ class Dates(Screen):
         "or after their pre-operative assessment lapses."
     )
     refusal: ClassVar[str] = "no suitable session is on a day that is possible"
+    ruled_out: ClassVar[str] = "on days that are not possible"
 
     notice_days_p2: int = notice(3, "P2")
     notice_days_p3: int = notice(7, "P3")

@@ -31,6 +31,7 @@ class InPool(Screen):
         "planned for later, on a cancer pathway, or dated at home before the session."
     )
     refusal: ClassVar[str] = "the entry is not waiting for a place now"
+    ruled_out: ClassVar[str] = "on days on which this entry is not waiting"
 
     admit_cancer: bool = parameter(False, "May entries on a cancer pathway be placed.")
     deferred_priorities: tuple[str, ...] = parameter(

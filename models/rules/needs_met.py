@@ -26,6 +26,7 @@ class NeedsMet(Screen):
     name: ClassVar[str] = "needs_met"
     sentence: ClassVar[str] = "A person goes only where the site or the session provides everything they need."
     refusal: ClassVar[str] = "no suitable session provides what the patient needs"
+    ruled_out: ClassVar[str] = "without something that the patient needs"
 
     def keep(self, options: Options) -> Bools:
         """(n_options,) no tag is missing; counted once for each pair of distinct needs and provisions."""

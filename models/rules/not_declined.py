@@ -29,6 +29,7 @@ class NotDeclined(Screen):
         "A session or site that the patient declined, or that refused the patient, is not tried again."
     )
     refusal: ClassVar[str] = "every suitable session was declined by the patient or refused by the host"
+    ruled_out: ClassVar[str] = "declined by the patient or refused by the host"
 
     def keep(self, options: Options) -> Bools:
         """(n_options,) neither the session nor its site is barred for the entry."""

@@ -24,6 +24,7 @@ class SameService(Screen):
     name: ClassVar[str] = "same_service"
     sentence: ClassVar[str] = "A person goes to a session for the same kind of care and the same service."
     refusal: ClassVar[str] = "no spare session offers this service"
+    ruled_out: ClassVar[str] = "not for this service"
 
     pooled_codes: tuple[str, ...] = parameter(
         ("X02", "X03", "X04", "X05", "X06", "other"),

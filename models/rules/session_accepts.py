@@ -27,6 +27,7 @@ class SessionAccepts(Screen):
     name: ClassVar[str] = "session_accepts"
     sentence: ClassVar[str] = "A person goes only to a session that takes their age and their procedure."
     refusal: ClassVar[str] = "no suitable session takes this age or procedure"
+    ruled_out: ClassVar[str] = "not for this age or procedure"
 
     unknown_fits_independent: bool = parameter(
         False,

@@ -35,6 +35,7 @@ class SiteAccepts(Screen):
         "and has the high dependency care and overnight stay that they need."
     )
     refusal: ClassVar[str] = "no site with a suitable session takes a patient like this one"
+    ruled_out: ClassVar[str] = "at sites that do not take a patient like this one"
 
     unknown_fits_independent: bool = parameter(
         False,
