@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from allocator.errors import AllocatorError
-from api.settings import Backend, ExportFormat, Settings, Size
+from api.settings import Backend, Cohort, ExportFormat, Settings, Size
 
 app = typer.Typer(
     name="allocator",
@@ -121,7 +121,12 @@ def import_nhs(
     out: OutOption,
     cohort_weeks: Annotated[int, typer.Option(min=0, max=104, help="Shortest wait of a theatre entry.")] = 52,
     month: Annotated[str, typer.Option(help="Month of the figures: 2026-01 or 2024-03.")] = "2026-01",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic people.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic people and of the spare sessions.")] = 1,
+    population: Annotated[int, typer.Option(min=1, help="Which people of the seed: the sessions stay the same.")] = 1,
+    capacity_share: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Spare minutes as a share of the cohort's; the usual unless given."),
+    ] = None,
     published: Annotated[
         Path | None, typer.Option(help="Folder with the published files; without it the shipped figures are used.")
     ] = None,
@@ -130,7 +135,7 @@ def import_nhs(
     """Build an instance from the published NHS figures: exact margins, synthetic people."""
     from api.make import import_published
 
-    import_published(out, cohort_weeks, month, seed, published, as_json=as_json)
+    import_published(out, Cohort(cohort_weeks, month, seed, population, capacity_share), published, as_json=as_json)
 
 
 @app.command("export-model")

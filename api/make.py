@@ -13,7 +13,7 @@ from allocator.options import Facts, build_options
 from allocator.rule import closed_sessions, find_conflicts
 from allocator.solve.exact import goal_problem
 from api.daily import policy_of, say
-from api.settings import ExportFormat, Settings, Size
+from api.settings import Cohort, ExportFormat, Settings, Size
 from instances.generate import generate, write
 
 
@@ -25,14 +25,20 @@ def generate_instance(size: Size, seed: int, out: Path, *, as_json: bool) -> Non
     say_made(instance, out, as_json=as_json)
 
 
-def import_published(
-    out: Path, cohort_weeks: int, month: str, seed: int, published: Path | None, *, as_json: bool
-) -> None:
+def import_published(out: Path, cohort: Cohort, published: Path | None, *, as_json: bool) -> None:
     """Build an instance from the published figures and say what is in it."""
-    from instances.nhs import import_nhs
+    from instances.nhs import CAPACITY_SHARE, import_nhs
 
     refuse_full(out)
-    instance = import_nhs(out, cohort_weeks=cohort_weeks, month=month, seed=seed, published=published)
+    instance = import_nhs(
+        out,
+        cohort_weeks=cohort.weeks,
+        month=cohort.month,
+        seed=cohort.seed,
+        population=cohort.population,
+        capacity_share=CAPACITY_SHARE if cohort.capacity_share is None else cohort.capacity_share,
+        published=published,
+    )
     say_made(instance, out, as_json=as_json)
 
 

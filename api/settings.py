@@ -37,6 +37,17 @@ class ExportFormat(StrEnum):
 
 
 @dataclass(frozen=True)
+class Cohort:
+    """Options of `allocator import-nhs`: whom to take from the published figures, and how much room they get."""
+
+    weeks: int
+    month: str
+    seed: int
+    population: int
+    capacity_share: float | None
+
+
+@dataclass(frozen=True)
 class Settings:
     """Options of `allocator run`."""
 

@@ -3,12 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from allocator.errors import UsageError
 from allocator.instance import Instance
 from allocator.intake import read_instance
 from allocator.options import Facts, build_options
 from allocator.rule import find_conflicts
+from api.cli import app
 from instances import names, path
 from instances.nhs import build_instance, import_nhs
 from instances.nhs.build import write_folder
@@ -293,3 +295,14 @@ def test_the_18_week_instance_is_built_from_the_shipped_margins(tmp_path):
     assert intake.quarantine.empty
     share = instance.sessions["minutes"].sum() / instance.patients["expected_minutes"].sum()
     assert 0.30 <= share <= 0.60
+
+
+def test_command_line_passes_population_and_capacity_share_on(tmp_path):
+    cohort = ("--month", "2024-03", "--cohort-weeks", "65", "--seed", "3")
+    more = ("--population", "2", "--capacity-share", "0.35")
+    done = CliRunner().invoke(app, ["import-nhs", *cohort, *more, "--out", str(tmp_path / "told")])
+    assert done.exit_code == 0, done.output
+    wanted = import_nhs(
+        tmp_path / "wanted", cohort_weeks=65, month="2024-03", seed=3, population=2, capacity_share=0.35
+    )
+    assert read_instance(tmp_path / "told").instance.fingerprint == wanted.fingerprint
