@@ -5,6 +5,7 @@ One unit of work is one branch-and-bound node.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import highspy
@@ -15,6 +16,7 @@ from allocator.backends.problem import Budget, Incumbent, Problem, Result, check
 from allocator.instance import Floats
 
 Status = highspy.HighsModelStatus
+BOUND_SECONDS = 1.0
 
 ENDINGS: dict[Any, Ending] = {
     Status.kOptimal: Ending.OPTIMAL,
@@ -59,7 +61,17 @@ def solve(problem: Problem, budget: Budget, incumbent: Incumbent) -> Result:
         if values is not None:
             incumbent(values, whole_bound(float(event.data_out.mip_dual_bound)))
 
+    told = time.monotonic()
+
+    def interrupted(event: Any) -> None:
+        # Often called; the bound is passed on now and then, so that it outlives a killed solver.
+        nonlocal told
+        if time.monotonic() - told > BOUND_SECONDS:
+            told = time.monotonic()
+            incumbent(None, whole_bound(float(event.data_out.mip_dual_bound)))
+
     highs.cbMipImprovingSolution.subscribe(improved)
+    highs.cbMipInterrupt.subscribe(interrupted)
     highs.run()
     status = highs.getModelStatus()
     info = highs.getInfo()

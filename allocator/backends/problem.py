@@ -71,8 +71,8 @@ class Result:
     native: str
 
 
-Incumbent = Callable[[Ints, int | None], None]
-"""Told of every better plan: its columns, and the bound so far."""
+Incumbent = Callable[[Ints | None, int | None], None]
+"""Told of every better plan, or of none, and of the bound so far."""
 
 
 def whole_bound(bound: float) -> int | None:

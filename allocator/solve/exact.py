@@ -20,6 +20,10 @@ BACKENDS: Mapping[str, Callable[[Problem, Budget, Incumbent], Result]] = {
 }
 
 
+OWN_SHARE = 0.85
+"""Of the seconds until a solver is killed, what it is told to take."""
+
+
 @dataclass(frozen=True, eq=False)
 class GoalSolve:
     """What came of one goal: the best columns found (or None), the backend's claim, and how it ended."""
@@ -57,7 +61,9 @@ def solve_goal(
         upper = problem.column_upper.copy()
         upper[: len(core)][~core] = 0
         problem = replace(problem, column_upper=upper)
-    outcome = worker.call(BACKENDS[backend], problem, budget, seconds=budget.seconds)
+    # The solver's own limit comes first, for only a solver that ends by itself hands back its bound.
+    own = replace(budget, seconds=OWN_SHARE * budget.seconds)
+    outcome = worker.call(BACKENDS[backend], problem, own, seconds=budget.seconds)
     goal = formulation.goals[k]
 
     def in_goal_units(bound: int | None) -> int | None:

@@ -9,7 +9,7 @@ of the goals after it. A move counts only if the whole plan gets better in the e
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -68,22 +68,31 @@ class Neighbourhoods:
     objective: Floats
 
 
-def improve_goal(plan: Plan, held: Sequence[int], budget: Budget, worker: Worker) -> Ending:
-    """Improve goal len(held) of the plan until time, work or patience ends."""
+def improve_goal(
+    plan: Plan, held: Sequence[int], budget: Budget, worker: Worker, done: Callable[[], bool] = lambda: False
+) -> Ending:
+    """Improve goal len(held) of the plan until time, work or patience ends, or somebody else is `done`."""
     around = prepare(plan.formulation, held)
     try:
-        return search_around(plan, around, held, budget, worker)
+        return search_around(plan, around, held, budget, worker, done)
     except MoveFailedError:
         return Ending.SOLVER_FAILED
 
 
-def search_around(plan: Plan, around: Neighbourhoods, held: Sequence[int], budget: Budget, worker: Worker) -> Ending:
+def search_around(
+    plan: Plan,
+    around: Neighbourhoods,
+    held: Sequence[int],
+    budget: Budget,
+    worker: Worker,
+    done: Callable[[], bool],
+) -> Ending:
     """A sweep over the parts of the model, then neighbourhoods by chance."""
     random = np.random.default_rng([budget.seed, len(held)])
     deadline = time.monotonic() + budget.seconds
     sweep(plan, around, held, budget, worker, deadline)
     moves = idle = 0
-    while idle < PATIENCE:
+    while idle < PATIENCE and not done():
         if budget.work is not None and moves >= budget.work:
             return Ending.WORK_LIMIT
         left = deadline - time.monotonic()

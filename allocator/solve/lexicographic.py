@@ -9,7 +9,9 @@ that keeps every row is returned, and the ending says how far the work came.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -29,8 +31,8 @@ from allocator.solve.loader import Loader, complete, feasible, goal_values, meri
 from allocator.solve.prove import dual_prices, prove_all
 from allocator.stopwatch import Stopwatch
 
-PROOF_SHARE = 0.3
-"""Of the seconds of a run, for certified bounds."""
+PROOF_SHARE = {"small": 0.08, "large": 0.3}
+"""Of the seconds of a run, for certified bounds: a small model's relaxation is solved in no time."""
 PRICING_SHARE = 0.12
 """Of the seconds of a run on a large model, for the prices that the first plan is loaded by."""
 TOGETHER = 0.4
@@ -79,12 +81,12 @@ class Plan:
 def solve(formulation: Formulation, limits: Limits, watch: Stopwatch) -> Answer:
     """The best plan found within the limits, with a result for every goal."""
     watch = watch.reserving(RESERVE[0] + RESERVE[1] * watch.elapsed)
-    with Worker() as worker:
+    with Worker() as worker, Worker() as second:
         plan = Plan(formulation, first_plan(formulation, limits, watch, worker), [])
         solves: dict[int, GoalSolve] = {}
         cancelled = False
         try:
-            search(plan, solves, limits, watch, worker)
+            search(plan, solves, limits, watch, (worker, second))
         except KeyboardInterrupt:
             cancelled = True
     fill_up(plan, watch)
@@ -100,15 +102,16 @@ def solve(formulation: Formulation, limits: Limits, watch: Stopwatch) -> Answer:
     return Answer(plan.chosen, tuple(results), ending, certificate, tuple(plan.trace))
 
 
-def search(plan: Plan, solves: dict[int, GoalSolve], limits: Limits, watch: Stopwatch, worker: Worker) -> None:
+def search(
+    plan: Plan, solves: dict[int, GoalSolve], limits: Limits, watch: Stopwatch, workers: tuple[Worker, Worker]
+) -> None:
     """Improve the plan goal by goal; `solves` is filled as goals are finished."""
     formulation = plan.formulation
     held: list[int] = []
     large = limits.backend == "auto" and not is_small(formulation)
-    backend = "highs" if limits.backend == "auto" else limits.backend
     n_goals = len(formulation.goals)
-    proof = PROOF_SHARE * limits.seconds if np.isfinite(limits.seconds) else 0.0
-    rank = start_from_prices(plan, PRICING_SHARE * limits.seconds, worker) if large else None
+    proof = PROOF_SHARE["large" if large else "small"] * limits.seconds if np.isfinite(limits.seconds) else 0.0
+    rank = start_from_prices(plan, PRICING_SHARE * limits.seconds, workers[0]) if large else None
     for k, goal in enumerate(formulation.goals):
         begun = watch.elapsed
         left = watch.left - proof
@@ -119,11 +122,13 @@ def search(plan: Plan, solves: dict[int, GoalSolve], limits: Limits, watch: Stop
             threads=limits.threads,
         )
         if rank is not None:
-            ending = improve_large(plan, held, rank, budget, worker)
+            ending = improve_large(plan, held, rank, budget, workers[0])
             refill(plan, rank, held)
             solves[k] = GoalSolve(None, None, ending)
+        elif limits.backend == "auto":
+            solves[k] = improve_small(plan, held, budget, workers)
         else:
-            solves[k] = solve_goal(formulation, k, held, plan.columns, backend, budget, worker)
+            solves[k] = solve_goal(formulation, k, held, plan.columns, limits.backend, budget, workers[0])
             plan.offer(solves[k].columns, held)
         solves[k] = replace(solves[k], seconds=watch.elapsed - begun)
         plan.note(k, watch, solves[k].solver_bound)
@@ -161,9 +166,32 @@ def improve_large(plan: Plan, held: Sequence[int], rank: Ints, budget: Budget, w
     return solved.ending if solved.ending is not Ending.OPTIMAL else Ending.WORK_LIMIT
 
 
+def improve_small(plan: Plan, held: Sequence[int], budget: Budget, workers: tuple[Worker, Worker]) -> GoalSolve:
+    """One goal of a small model: exactly, and by moves where that takes long; side by side on two threads.
+
+    With work instead of time it is one after the other, so that threads change nothing.
+    """
+    formulation, k = plan.formulation, len(held)
+    exact = partial(solve_goal, formulation, k, list(held), plan.columns, "highs")
+    if budget.work is not None or budget.threads < 2:
+        half = replace(budget, seconds=budget.seconds / 2)
+        solved = exact(half, workers[0])
+        plan.offer(solved.columns, held)
+        if solved.ending is not Ending.OPTIMAL:
+            improve_goal(plan, held, half, workers[1])
+    else:
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(exact, budget, workers[0])
+            improve_goal(plan, held, budget, workers[1], future.done)
+            solved = future.result()
+        plan.offer(solved.columns, held)
+    met = solved.solver_bound == formulation.goals[k].value(plan.columns)
+    return replace(solved, ending=Ending.OPTIMAL) if met else solved
+
+
 def goal_share(k: int, n_goals: int) -> float:
-    """Share of what is left for goal k of n: earlier goals may take twice an even share."""
-    return min(1.0, 2.0 / (n_goals - k + 1))
+    """Share of what is left for goal k of n: earlier goals may take three times an even share."""
+    return min(1.0, 3.0 / (n_goals - k + 2))
 
 
 def first_plan(formulation: Formulation, limits: Limits, watch: Stopwatch, worker: Worker) -> Ints:
