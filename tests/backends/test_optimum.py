@@ -129,10 +129,20 @@ def test_start_is_accepted_and_kept_by_a_solver_that_uses_it(backend: str) -> No
 def test_incumbents_get_better_and_keep_every_row(backend: str) -> None:
     given = hard(40, 5)
     _, told = solved(backend, given, Budget(1.0))
-    values = [given.value(plan) for plan, _ in told]
+    plans = [plan for plan, _ in told if plan is not None]
+    values = [given.value(plan) for plan in plans]
     assert len(values) >= 2
     assert values == sorted(values, reverse=True)
-    assert all(given.holds(plan) for plan, _ in told)
+    assert all(given.holds(plan) for plan in plans)
+
+
+def test_bound_is_told_between_plans_so_that_it_outlives_a_killed_solver() -> None:
+    given = hard(60, 8)
+    _, told = solved("highs", given, Budget(3.0))
+    between = [bound for plan, bound in told if plan is None and bound is not None]
+    assert between
+    assert between == sorted(between)
+    assert between[-1] <= min(given.value(plan) for plan, _ in told if plan is not None)
 
 
 def test_solver_program_that_breaks_down_is_a_failure_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
