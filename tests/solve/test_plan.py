@@ -138,6 +138,25 @@ def test_moves_keep_every_row_and_what_is_held_and_never_beat_the_optimum(worker
     assert improved > 3
 
 
+def test_move_places_some_anew_within_what_the_others_leave(worker: Worker) -> None:
+    """Everybody outside the neighbourhood stays; the rows count them, from above and from below."""
+    moved = 0
+    for number, case in enumerate(roomy(0, 20)):
+        random = np.random.default_rng(number)
+        around = improve.prepare(case.formulation, [])
+        n_options = len(case.formulation.options)
+        for start in random.permutation(case.plans)[:3]:
+            free = np.flatnonzero(~case.formulation.options.fixed & (random.random(n_options) < 0.6))
+            after = improve.move(around, start, free, Budget(20, work=50), worker)
+            assert after is not None
+            assert feasible(case.formulation, after)
+            assert around.objective @ after <= around.objective @ start
+            stays = np.setdiff1d(np.arange(n_options), free)
+            assert np.array_equal(after[stays], start[stays])
+            moved += int((after[free] != start[free]).any())
+    assert moved > 5
+
+
 def test_sweep_over_the_parts_finds_the_optimum_of_the_first_goal(worker: Worker) -> None:
     for case in roomy(0, 20):
         plan = empty(case)
