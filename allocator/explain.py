@@ -86,10 +86,16 @@ def without_option(
 
 def screened(facts: Facts, screens: Sequence[Screen], entry_id: str, funnel: dict[str, Bools]) -> Unplaced:
     """The reason of one entry, from what each screen keeps of its sessions."""
+    n_sessions = len(funnel[IN_CONFLICT])
+    patient = facts.instance.patient[entry_id]
+    offered = facts.instance.sessions_of_service.get((patient["care_kind"], patient["service_code"]), ())
     for screen in screens:
         if not funnel[screen.name].any():
-            return Unplaced(entry_id, screen.name, screen.reason(facts, entry_id))
-    n_sessions = len(funnel[IN_CONFLICT])
+            if n_sessions == len(offered):
+                return Unplaced(entry_id, screen.name, screen.reason(facts, entry_id))
+            # A pooled code: the reason would count sessions that this entry may not use at all.
+            text = f"Of {len(offered)} sessions of this service {n_sessions} are open to this entry: {screen.refusal}."
+            return Unplaced(entry_id, screen.name, text)
     if not funnel[IN_CONFLICT].any():
         closed = "The only session of this service is" if n_sessions == 1 else f"All {n_sessions} sessions are"
         return Unplaced(entry_id, IN_CONFLICT, f"{closed} {CLOSED}.")
@@ -129,8 +135,8 @@ def blocked_reason(entry_id: str, blocked: Sequence[set[str]], phrases: dict[str
     everywhere = set.intersection(*blocked)
     where = f"{n_options} suitable session{'s' if n_options > 1 else ''}"
     if everywhere:
-        label = min(everywhere)
-        return Unplaced(entry_id, label, f"Could go to {where}, but in each {phrases.get(label, label)}.")
+        label, each = min(everywhere), "in each" if n_options > 1 else "there"
+        return Unplaced(entry_id, label, f"Could go to {where}, but {each} {phrases.get(label, label)}.")
     counts = Counter(label for labels in blocked for label in labels)
     parts = "; ".join(
         f"in {count} {phrases.get(label, label)}"

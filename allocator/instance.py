@@ -44,8 +44,8 @@ class InstanceInfo(BaseModel):
 
     @property
     def counted_on(self) -> tuple[dt.date, ...]:
-        """The reporting dates; the last day of the horizon where none is given."""
-        return self.reporting_dates or (self.horizon_end,)
+        """The reporting dates, each once; the last day of the horizon where none is given."""
+        return tuple(sorted(set(self.reporting_dates))) or (self.horizon_end,)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -85,7 +86,7 @@ def read_policy(catalogue: Catalogue, toml: str = "", overrides: Sequence[str] =
         goals = [_goal_settings(item) for item in given["goals"]]
     for override in overrides:
         _apply(override, rules, goals, rule_types, goal_types)
-    return Policy(
+    policy = Policy(
         name=str(given.get("name", base.name)),
         rules=tuple(
             _built(rule_types[name], settings)
@@ -94,6 +95,11 @@ def read_policy(catalogue: Catalogue, toml: str = "", overrides: Sequence[str] =
         ),
         goals=tuple(_built(_chosen(goal_types, name, "goal"), settings) for name, settings in goals),
     )
+    labels = Counter(goal.label for goal in policy.ordered_goals)
+    twice = sorted(label for label, count in labels.items() if count > 1)
+    if twice:
+        raise UsageError(f"A goal may stand once in a policy; these stand more often: {', '.join(twice)}.")
+    return policy
 
 
 def policy_toml(policy: Policy) -> str:

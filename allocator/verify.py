@@ -65,7 +65,7 @@ def verify(run_folder: Path, instance_folder: Path | None, catalogue: Catalogue)
         findings += wrong_outputs(run_folder, instance, policy)
     except AllocatorError as error:
         findings += str(error).splitlines()
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, OSError, TypeError, ValueError) as error:
         # Only a folder that was tampered with gets here: a value of another type, a column that is gone.
         findings.append(f"The run cannot be read as it was written: {type(error).__name__} {error}.")
     checked = (*CHECKED, "the instance it was made from") if instance_folder is not None else CHECKED
@@ -81,6 +81,9 @@ def wrong_files(run_folder: Path, record: Mapping[str, Any]) -> list[str]:
             findings.append(f"{name} is missing.")
         elif hashlib.sha256(path.read_bytes()).hexdigest() != wanted:
             findings.append(f"{name} was changed after the run.")
+    here = {path.relative_to(run_folder).as_posix() for path in run_folder.rglob("*") if path.is_file()}
+    unsigned = here - set(record["files"]) - {"run.json"}
+    findings += [f"{name} is in the folder and not in the list of its files." for name in sorted(unsigned)]
     if record["status"] != "done":
         findings.append(f"The run is marked {record['status']}: nothing of it may be used.")
     return findings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,7 @@ from models import CATALOGUE
 
 def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) -> None:
     """Read, plan, audit, write; exit 5 where the audit fails, 130 where it was cancelled with a plan."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f'"{out}" is there already and is not empty. Maybe choose another --out.')
+    refuse_unusable(out)
     policy = policy_of(settings)
     try:
         with told() as report:
@@ -52,13 +52,28 @@ def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) ->
         raise typer.Exit(130)
 
 
+def refuse_unusable(out: Path) -> None:
+    """UsageError, before any work, where a folder cannot be written or holds something already."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f'"{out}" is there already and is not empty. Maybe choose another --out.')
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise UsageError(f'Nothing can be written at "{out}": {error.strerror}. Maybe choose another --out.') from error
+
+
 def policy_of(settings: Settings) -> Policy:
     """The policy that the settings name."""
     toml = ""
     if settings.policy is not None:
         if not settings.policy.is_file():
             raise UsageError(f'There is no policy file "{settings.policy}".')
-        toml = settings.policy.read_text(encoding="utf-8")
+        try:
+            toml = settings.policy.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise UsageError(f'The policy file "{settings.policy}" is not UTF-8 text: {error}.') from error
     return read_policy(CATALOGUE, toml, settings.changes)
 
 

@@ -12,14 +12,14 @@ from allocator.intake import read_instance
 from allocator.options import Facts, build_options
 from allocator.rule import closed_sessions, find_conflicts
 from allocator.solve.exact import goal_problem
-from api.daily import policy_of, say
+from api.daily import policy_of, refuse_unusable, say
 from api.settings import Cohort, ExportFormat, Settings, Size
 from instances.generate import generate, write
 
 
 def generate_instance(size: Size, seed: int, out: Path, *, as_json: bool) -> None:
     """Make a synthetic instance and say what is in it."""
-    refuse_full(out)
+    refuse_unusable(out)
     instance = generate(size.value, seed)
     write(instance, out)
     say_made(instance, out, as_json=as_json)
@@ -29,7 +29,7 @@ def import_published(out: Path, cohort: Cohort, published: Path | None, *, as_js
     """Build an instance from the published figures and say what is in it."""
     from instances.nhs import CAPACITY_SHARE, import_nhs
 
-    refuse_full(out)
+    refuse_unusable(out)
     instance = import_nhs(
         out,
         cohort_weeks=cohort.weeks,
@@ -47,12 +47,6 @@ def say_made(instance: Instance, out: Path, *, as_json: bool) -> None:
     counts = {name: len(frame) for name, frame in instance.frames.items()}
     line = f"{out}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()) + "."
     say({"path": str(out), "fingerprint": instance.fingerprint, "rows": counts} if as_json else [line])
-
-
-def refuse_full(out: Path) -> None:
-    """UsageError where the folder holds something already."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f'"{out}" is there already and is not empty. Maybe choose another --out.')
 
 
 def write_model(

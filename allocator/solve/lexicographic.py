@@ -39,6 +39,8 @@ TOGETHER = 0.4
 """Weight of each goal in those prices, relative to the goal before it, per typical gain of one placement."""
 LARGEST_CORE = 15_000
 """Options up to which a goal of a large model is given to an exact solver."""
+SHORTEST_SECONDS = 0.5
+"""Less than this is not begun: a child process alone takes as long to start."""
 RESERVE = (1.0, 6.0)
 """Left for the audit and the reasons: seconds, and so many times what came before the solve."""
 
@@ -111,12 +113,16 @@ def search(
     large = limits.backend == "auto" and not is_small(formulation)
     n_goals = len(formulation.goals)
     proof = PROOF_SHARE["large" if large else "small"] * limits.seconds if np.isfinite(limits.seconds) else 0.0
-    rank = start_from_prices(plan, PRICING_SHARE * limits.seconds, workers[0]) if large else None
+    pricing = PRICING_SHARE * limits.seconds
+    priced = large and pricing > SHORTEST_SECONDS
+    rank = start_from_prices(plan, pricing, workers[0]) if priced else option_rank(formulation) if large else None
     for k, goal in enumerate(formulation.goals):
         begun = watch.elapsed
         left = watch.left - proof
+        if left < SHORTEST_SECONDS:
+            break
         budget = Budget(
-            seconds=max(0.2, left * goal_share(k, n_goals)),
+            seconds=max(SHORTEST_SECONDS, left * goal_share(k, n_goals)),
             work=None if limits.work is None else max(1, limits.work // n_goals),
             seed=limits.seed,
             threads=limits.threads,
@@ -276,7 +282,7 @@ def goal_result(
 ) -> GoalResult:
     """One goal of the answer. A bound that the plan meets proves it, whoever found it."""
     goal = formulation.goals[k]
-    ending = Ending.CANCELLED if solved is None else solved.ending
+    ending = Ending.TIME_LIMIT if solved is None else solved.ending
     if certified == value:
         ending = Ending.OPTIMAL
     return GoalResult(

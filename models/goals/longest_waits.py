@@ -29,7 +29,7 @@ class LongestWaits(Goal):
         "As many of the longest waiters as possible are seen by the month end, highest band first."
     )
     sense: ClassVar[Literal["min", "max"]] = "max"
-    unit: ClassVar[str] = "people"
+    unit: ClassVar[str] = "people at reporting dates"
 
     over_weeks: tuple[int, ...] = parameter(
         (104, 78, 65, 52), "Bands, highest first: over N weeks is more than 7N days.", "weeks", min_length=1

@@ -6,6 +6,7 @@ Source: an entry stands for one procedure or test, done once.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import ClassVar
 
 import numpy as np
@@ -13,7 +14,7 @@ import pandas as pd
 
 from allocator.allocation import Allocation
 from allocator.options import Facts
-from allocator.rule import USAGE_COLUMNS, Columns, Limit, Rows, Violation
+from allocator.rule import USAGE_COLUMNS, Columns, Conflict, Limit, Rows, Violation
 
 
 class OnePlace(Limit):
@@ -35,6 +36,22 @@ class OnePlace(Limit):
             Violation(self.name, f"{entry_id} has {len(places)} places; at most 1 is allowed", (entry_id,))
             for entry_id, places in allocation.of_entry.items()
             if len(places) > 1 and not all(place.is_fixed for place in places)
+        ]
+
+    def conflicts(self, facts: Facts) -> list[Conflict]:
+        """Entries with more than one place that stays; their sessions have room, so they stay open."""
+        entry_ids = facts.instance.column("patients", "entry_id")
+        held = Counter(place.entry for place in facts.standing.fixed)
+        return [
+            Conflict(
+                entry_ids[place.entry],
+                place.session_id,
+                f"the entry has {held[place.entry]} places that stay; 1 is meant",
+                "its other places",
+                closes=False,
+            )
+            for place in facts.standing.fixed
+            if held[place.entry] > 1
         ]
 
     def usage(self, facts: Facts, allocation: Allocation) -> pd.DataFrame:

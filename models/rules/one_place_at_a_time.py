@@ -22,10 +22,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from allocator.allocation import Allocation, Placement
+from allocator.allocation import Allocation, Placement, fixed_placements
 from allocator.instance import Bools, Ints
 from allocator.options import Facts, Options
-from allocator.rule import USAGE_COLUMNS, Columns, Limit, Rows, Violation, parameter
+from allocator.rule import USAGE_COLUMNS, Columns, Conflict, Limit, Rows, Violation, parameter
 from models.stays import nights_of_options
 
 
@@ -132,6 +132,18 @@ class OnePlaceAtATime(Limit):
                 if message:
                     violations.append(Violation(self.name, message, (one.entry_id, other.entry_id)))
         return violations
+
+    def conflicts(self, facts: Facts) -> list[Conflict]:
+        """Pairs of places that stay and that one person cannot both keep; the sessions stay open."""
+        found = []
+        for places in _by_person(facts, fixed_placements(facts)).values():
+            for one, other in combinations(places, 2):
+                message = "" if one.entry_id == other.entry_id else self._clash(facts, one, other)
+                if message:
+                    for place, against in ((one, other), (other, one)):
+                        where = f"{against.entry_id} in {against.session_id}"
+                        found.append(Conflict(place.entry_id, place.session_id, message, where, closes=False))
+        return found
 
     def _clash(self, facts: Facts, one: Placement, other: Placement) -> str:
         """What is wrong with two placements of one person; "" where nothing is."""
