@@ -126,8 +126,8 @@ def _exact_sum(values: Ints) -> int:
 
 def _refuse_overflow(matrix: sparse.csr_array, prices: Ints, values: Ints, scale: int, widest: int) -> None:
     """Reduced prices times the widest box must stay within 64 bits."""
-    columns = abs(matrix).astype(np.float64).T @ np.abs(prices).astype(np.float64)
-    largest = float(columns.max(initial=0.0)) + float(np.abs(values).max(initial=0)) * scale
+    columns = abs(matrix).astype(np.float64).T @ np.abs(prices.astype(np.float64))
+    largest = float(columns.max(initial=0.0)) + float(np.abs(values.astype(np.float64)).max(initial=0.0)) * scale
     if largest * max(1, widest) >= SAFE:
         raise PricesTooLargeError("The certificate's prices are too large to be checked in whole numbers.")
 

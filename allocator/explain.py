@@ -135,8 +135,8 @@ def blocked_reason(entry_id: str, blocked: Sequence[set[str]], phrases: dict[str
     everywhere = set.intersection(*blocked)
     where = f"{n_options} suitable session{'s' if n_options > 1 else ''}"
     if everywhere:
-        label, each = min(everywhere), "in each" if n_options > 1 else "there"
-        return Unplaced(entry_id, label, f"Could go to {where}, but {each} {phrases.get(label, label)}.")
+        label, each = min(everywhere), "in each " if n_options > 1 else ""
+        return Unplaced(entry_id, label, f"Could go to {where}, but {each}{phrases.get(label, label)}.")
     counts = Counter(label for labels in blocked for label in labels)
     parts = "; ".join(
         f"in {count} {phrases.get(label, label)}"

@@ -228,7 +228,7 @@ def test_rows_of_one_place_carry_no_price() -> None:
     assert bound_of(formulation, 0, [], prices, SCALE) == certified_without_prices(formulation, 0)
 
 
-@pytest.mark.parametrize("price", [2**62, 2**60, -(2**62), -(2**63) + 1])
+@pytest.mark.parametrize("price", [2**62, 2**60, -(2**62), -(2**63) + 1, -(2**63)])
 def test_prices_too_large_for_whole_numbers_are_refused(price: int) -> None:
     formulation = CASES[0].formulation
     side = formulation.rows.upper if price > 0 else formulation.rows.lower

@@ -95,7 +95,7 @@ def test_full_lists_are_the_limit_that_is_in_the_way_of_each() -> None:
     assert found.reason_code == "session_minutes"
     assert found.reason.startswith("Could go to 2 suitable sessions, but in each ")
     one = reasons(make_facts([{}, {}], [{"minutes": 75}]), places=(("e1", "s1"),))["e2"]
-    assert one.reason.startswith("Could go to 1 suitable session, but in each ")
+    assert one.reason.startswith("Could go to 1 suitable session, but not enough minutes ")
 
 
 def test_different_limits_are_counted() -> None:
@@ -120,9 +120,7 @@ def _near() -> list[Row]:
 def test_session_that_one_alone_does_not_open() -> None:
     found = reasons(make_facts([{}], [{"min_cases": 2}]))["e1"]
     assert found.reason_code == "session_opening"
-    assert found.reason == (
-        "Could go to 1 suitable session, but in each too few people fit the session for it to be opened."
-    )
+    assert found.reason == ("Could go to 1 suitable session, but too few people fit the session for it to be opened.")
 
 
 def test_free_place_that_would_make_a_goal_worse_says_which_and_by_how_much() -> None:

@@ -98,7 +98,10 @@ def solve(formulation: Formulation, limits: Limits, watch: Stopwatch) -> Answer:
     except KeyboardInterrupt:
         cancelled = True
         certificate, bounds = prove_all(formulation, values, 0.0, limits)
-    results = [goal_result(formulation, k, values[k], solves.get(k), bounds[k]) for k in range(len(formulation.goals))]
+    unbegun = GoalSolve(None, None, Ending.CANCELLED if cancelled else Ending.TIME_LIMIT)
+    results = [
+        goal_result(formulation, k, values[k], solves.get(k, unbegun), bounds[k]) for k in range(len(formulation.goals))
+    ]
     unproven = [result.ending for result in results if result.ending is not Ending.OPTIMAL]
     ending = Ending.CANCELLED if cancelled else unproven[0] if unproven else Ending.OPTIMAL
     return Answer(plan.chosen, tuple(results), ending, certificate, tuple(plan.trace))
@@ -277,12 +280,10 @@ def add_one(plan: Plan, loader: Loader, first: int, stop: int) -> bool:
     return False
 
 
-def goal_result(
-    formulation: Formulation, k: int, value: int, solved: GoalSolve | None, certified: int | None
-) -> GoalResult:
+def goal_result(formulation: Formulation, k: int, value: int, solved: GoalSolve, certified: int | None) -> GoalResult:
     """One goal of the answer. A bound that the plan meets proves it, whoever found it."""
     goal = formulation.goals[k]
-    ending = Ending.TIME_LIMIT if solved is None else solved.ending
+    ending = solved.ending
     if certified == value:
         ending = Ending.OPTIMAL
     return GoalResult(
@@ -293,8 +294,8 @@ def goal_result(
         tolerance=goal.tolerance,
         value=value,
         base=goal.base,
-        solver_bound=None if solved is None else solved.solver_bound,
+        solver_bound=solved.solver_bound,
         certified_bound=certified,
         ending=ending,
-        seconds=0.0 if solved is None else solved.seconds,
+        seconds=solved.seconds,
     )
