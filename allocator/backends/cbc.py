@@ -55,7 +55,11 @@ def solve(problem: Problem, budget: Budget, incumbent: Incumbent) -> Result:
             return Result(Ending.SOLVER_FAILED, None, None, str(error))
     ending = ending_of(model.status, model.sol_status, budget)
     found = model.sol_status in (pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible)
-    given = np.array([variable.varValue or 0.0 for variable in variables], dtype=np.float64)
+    # CBC never hears of a column without a cost or a row: it stands at its lower end.
+    given = np.array(
+        [variable.lowBound if variable.varValue is None else variable.varValue for variable in variables],
+        dtype=np.float64,
+    )
     values = checked(problem, given) if found else None
     if ending is Ending.OPTIMAL and values is None:
         ending = Ending.SOLVER_FAILED

@@ -172,3 +172,12 @@ def test_relaxation_prices_prove_the_relaxed_value() -> None:
 
 def test_relaxation_without_plan_has_no_prices() -> None:
     assert highs.relaxation_prices(problem([[2, 2]], 5, 5, [1, 1]), Budget(10), lambda *_: None) is None
+
+
+@EVERY
+def test_column_without_cost_or_row_stands_in_its_box(backend: str) -> None:
+    given = problem([[0]], -np.inf, 0, [0])
+    result, _ = solved(backend, replace(given, column_lower=np.ones(1, dtype=np.int64)), Budget(10))
+    assert result.ending is Ending.OPTIMAL
+    assert result.values is not None
+    assert result.values.tolist() == [1]
