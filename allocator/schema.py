@@ -53,15 +53,7 @@ class Table:
 
     def column(self, name: str) -> Column:
         """The column called `name`; KeyError where there is none."""
-        return next_or_key_error(self.columns, name)
-
-
-def next_or_key_error(columns: tuple[Column, ...], name: str) -> Column:
-    """The column called `name` among `columns`."""
-    for column in columns:
-        if column.name == name:
-            return column
-    raise KeyError(name)
+        return {column.name: column for column in self.columns}[name]
 
 
 CARE_KINDS = ("theatre", "diagnostic")
