@@ -24,10 +24,10 @@ def baseline(formulation: Formulation) -> Allocation:
     asked, allowed = asked_for(formulation), only_pins_of_the_pinned(formulation)
     pinned = np.isin(queue, options.entry[asked])
     shut = sessions_to_fill(options)
-    open_lists(loader, shut, np.unique(options.session[asked & shut[options.session]]), asked, allowed)
+    open_lists(loader, options, shut, np.unique(options.session[asked & shut[options.session]]), asked, allowed)
     place_in_turn(loader, queue[pinned], rank, allowed & ~shut[options.session])
     place_in_turn(loader, queue, rank, allowed & ~shut[options.session])
-    open_lists(loader, shut, np.flatnonzero(shut), asked, allowed)
+    open_lists(loader, options, shut, np.flatnonzero(shut), asked, allowed)
     place_in_turn(loader, queue, rank, allowed & ~shut[options.session])
     return Allocation.from_options(options, loader.chosen)
 
@@ -68,9 +68,9 @@ def place_in_turn(loader: Loader, queue: Ints, rank: Ints, allowed: Bools) -> No
 
     Again, because one place may make room for another: a test for the treatment that waits for it.
     """
-    options = loader.formulation.options
-    starts = np.searchsorted(options.entry, queue)
-    stops = np.searchsorted(options.entry, queue, side="right")
+    entry = loader.model.entry
+    starts = np.searchsorted(entry, queue)
+    stops = np.searchsorted(entry, queue, side="right")
     spans = [(int(first), int(stop)) for first, stop in zip(starts, stops, strict=True)]
     while True:
         left = [span for span in spans if not loader.chosen[slice(*span)].any()]
@@ -88,16 +88,15 @@ def place_one(loader: Loader, first: int, stop: int, rank: Ints, allowed: Bools)
     return True
 
 
-def open_lists(loader: Loader, shut: Bools, sessions: Ints, asked: Bools, allowed: Bools) -> None:
+def open_lists(loader: Loader, options: Options, shut: Bools, sessions: Ints, asked: Bools, allowed: Bools) -> None:
     """Try to fill these sessions in date order; those that were are no longer `shut`."""
-    dates = loader.formulation.options.instance.column("sessions", "date")
+    dates = options.instance.column("sessions", "date")
     for session in sessions[np.lexsort((sessions, dates[sessions]))].tolist():
-        shut[session] = not fill(loader, session, asked, allowed)
+        shut[session] = not fill(loader, options, session, asked, allowed)
 
 
-def fill(loader: Loader, session: int, asked: Bools, allowed: Bools) -> bool:
+def fill(loader: Loader, options: Options, session: int, asked: Bools, allowed: Bools) -> bool:
     """Place who is pinned and then who waits longest in one session, if they are enough to open it; were they."""
-    options = loader.formulation.options
     instance = options.instance
     mine = np.flatnonzero((options.session == session) & allowed)
     mine = mine[np.lexsort((days(instance.waits_from)[options.entry[mine]], ~asked[mine]))]

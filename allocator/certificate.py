@@ -21,7 +21,7 @@ import numpy as np
 from scipy import sparse
 
 from allocator.answer import Certificate
-from allocator.formulation import Formulation
+from allocator.formulation import Model
 from allocator.instance import Floats, Ints
 
 SCALE = 2**20
@@ -33,10 +33,10 @@ class PricesTooLargeError(ValueError):
     """Prices that cannot be checked in 64-bit whole numbers."""
 
 
-def goal_rows(formulation: Formulation, held: Sequence[int]) -> tuple[sparse.csr_array, Floats, Floats]:
+def goal_rows(model: Model, held: Sequence[int]) -> tuple[sparse.csr_array, Floats, Floats]:
     """Rows that hold the first len(held) goals at these values: (matrix, lower, upper)."""
-    goals = formulation.goals[: len(held)]
-    values = np.array([goal.values for goal in goals], dtype=np.int64).reshape(len(goals), formulation.columns.n)
+    goals = model.goals[: len(held)]
+    values = np.array([goal.values for goal in goals], dtype=np.int64).reshape(len(goals), model.n_columns)
     sides = np.array([value - goal.constant for goal, value in zip(goals, held, strict=True)], dtype=np.float64)
     larger = np.array([goal.sense == "max" for goal in goals], dtype=bool)
     return (
@@ -46,21 +46,21 @@ def goal_rows(formulation: Formulation, held: Sequence[int]) -> tuple[sparse.csr
     )
 
 
-def held_value(formulation: Formulation, k: int, value: int) -> int:
+def held_value(model: Model, k: int, value: int) -> int:
     """What later goals must keep of goal k once it stands at `value`: all of it less its tolerance."""
-    goal = formulation.goals[k]
+    goal = model.goals[k]
     # The tolerance is a decimal that a person wrote: 0.005 is 5 in 1,000, not its nearest double.
     share = round(goal.tolerance * 1_000_000)
     allowed = share * abs(value - goal.base) // 1_000_000
     return value - allowed if goal.sense == "max" else value + allowed
 
 
-def with_held(formulation: Formulation, held: Sequence[int]) -> tuple[sparse.csr_array, Floats, Floats]:
-    """All rows of the formulation, then the rows that hold goals: (matrix, lower, upper)."""
-    rows = formulation.rows
+def with_held(model: Model, held: Sequence[int]) -> tuple[sparse.csr_array, Floats, Floats]:
+    """All rows of the model, then the rows that hold goals: (matrix, lower, upper)."""
+    rows = model.rows
     if not len(held):
         return rows.matrix, rows.lower, rows.upper
-    matrix, lower, upper = goal_rows(formulation, held)
+    matrix, lower, upper = goal_rows(model, held)
     return (
         sparse.vstack([rows.matrix, matrix], format="csr"),
         np.concatenate([rows.lower, lower]),
@@ -68,52 +68,51 @@ def with_held(formulation: Formulation, held: Sequence[int]) -> tuple[sparse.csr
     )
 
 
-def priced_rows(formulation: Formulation, n_held: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def priced_rows(model: Model, n_held: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Rows that may carry a price: all but those of one place an entry."""
-    priced = np.ones(formulation.rows.matrix.shape[0] + n_held, dtype=bool)
-    for block in formulation.blocks:
+    priced = np.ones(model.n_rows + n_held, dtype=bool)
+    for block in model.blocks:
         if block.label == UNPRICED:
             priced[block.start : block.stop] = False
     return priced
 
 
-def certified_bound(formulation: Formulation, k: int, certificate: Certificate) -> int:
+def certified_bound(model: Model, k: int, certificate: Certificate) -> int:
     """The value that no plan can beat on goal k, recomputed from the prices; ValueError if unproven."""
     if not certificate.proven[k]:
         raise ValueError(f"goal {k} has no certificate")
     held = [int(value) for value in certificate.held[k, :k]]
-    n_rows = formulation.rows.matrix.shape[0]
+    n_rows = model.n_rows
     prices = np.concatenate([certificate.prices[k, :n_rows], certificate.prices[k, n_rows : n_rows + k]])
-    return bound_of(formulation, k, held, prices, certificate.scale)
+    return bound_of(model, k, held, prices, certificate.scale)
 
 
-def bound_of(formulation: Formulation, k: int, held: Sequence[int], prices: Ints, scale: int) -> int:
+def bound_of(model: Model, k: int, held: Sequence[int], prices: Ints, scale: int) -> int:
     """The bound on goal k that row prices (n_rows + k,) prove, earlier goals held at `held`."""
-    matrix, lower, upper = with_held(formulation, held)
-    goal = formulation.goals[k]
+    matrix, lower, upper = with_held(model, held)
+    goal = model.goals[k]
     sign = 1 if goal.sense == "max" else -1
-    prices = np.where(priced_rows(formulation, len(held)), prices, 0)
+    prices = np.where(priced_rows(model, len(held)), prices, 0)
     sides = np.where(prices > 0, upper, np.where(prices < 0, lower, 0.0))
     # An open side proves nothing: its price counts as none.
     prices = np.where(np.isfinite(sides), prices, 0)
     sides = np.where(np.isfinite(sides), sides, 0.0).astype(np.int64)
-    _refuse_overflow(matrix, prices, goal.values, scale, int(formulation.column_upper.max(initial=1)))
+    _refuse_overflow(matrix, prices, goal.values, scale, int(model.column_upper.max(initial=1)))
     reduced = sign * scale * goal.values - matrix.T @ prices
     rows_part = sum(int(price) * int(side) for price, side in zip(prices, sides, strict=True) if price)
-    total = rows_part + units_part(formulation, reduced)
+    total = rows_part + units_part(model, reduced)
     best = total // scale
     return goal.constant + sign * best
 
 
-def units_part(formulation: Formulation, reduced: Ints) -> int:
+def units_part(model: Model, reduced: Ints) -> int:
     """Sum over entries, fixed placements and boxed columns of the best reduced price of each."""
-    options = formulation.options
-    n_options = len(options)
-    free = ~options.fixed
-    fixed_part = _exact_sum(reduced[:n_options][options.fixed])
-    best = np.zeros(len(options.facts.standing.waiting), dtype=np.int64)
-    np.maximum.at(best, options.entry[free], reduced[:n_options][free])
-    low, high = formulation.column_lower[n_options:], formulation.column_upper[n_options:]
+    n_options = model.n_options
+    free = ~model.fixed
+    fixed_part = _exact_sum(reduced[:n_options][model.fixed])
+    best = np.zeros(model.n_entries, dtype=np.int64)
+    np.maximum.at(best, model.entry[free], reduced[:n_options][free])
+    low, high = model.column_lower[n_options:], model.column_upper[n_options:]
     boxed = np.maximum(reduced[n_options:] * low, reduced[n_options:] * high)
     return fixed_part + _exact_sum(best) + _exact_sum(boxed)
 
@@ -132,10 +131,10 @@ def _refuse_overflow(matrix: sparse.csr_array, prices: Ints, values: Ints, scale
         raise PricesTooLargeError("The certificate's prices are too large to be checked in whole numbers.")
 
 
-def certified_without_prices(formulation: Formulation, k: int) -> int:
+def certified_without_prices(model: Model, k: int) -> int:
     """The bound on goal k at prices of zero: everybody gets what is best for the goal alone."""
-    nothing = np.zeros(formulation.rows.matrix.shape[0], dtype=np.int64)
-    return bound_of(formulation, k, [], nothing, 1)
+    nothing = np.zeros(model.n_rows, dtype=np.int64)
+    return bound_of(model, k, [], nothing, 1)
 
 
 def whole_prices(prices: Floats) -> Ints:

@@ -174,7 +174,7 @@ def loaded(formulation: Formulation, allocation: Allocation) -> Loader:
 
 def block_labels(formulation: Formulation) -> list[str]:
     """The label of the rule that made each row."""
-    labels = [""] * formulation.rows.matrix.shape[0]
+    labels = [""] * formulation.n_rows
     for block in formulation.blocks:
         labels[block.start : block.stop] = [block.label] * (block.stop - block.start)
     return labels

@@ -5,12 +5,13 @@ Columns are placements, openings and auxiliaries (see `allocator.rule.Columns`),
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
-from allocator.instance import Ints, read_only
+from allocator.instance import Bools, Ints, read_only
 from allocator.options import Options
 from allocator.policy import Policy
 from allocator.rule import Columns, Goal, Rows
@@ -47,18 +48,62 @@ class GoalVector:
 
 
 @dataclass(frozen=True, eq=False)
-class Formulation:
-    """lower <= matrix @ z <= upper, column_lower <= z <= column_upper, z whole; goals in order.
+class Model:
+    """What the engine sees: lower <= matrix @ z <= upper, z whole and boxed, goals in order. No tables, no rules.
 
-    matrix (n_rows, n_columns) int64 in row order; `blocks` says which rule made which rows.
+    Columns are options first, then openings, then auxiliaries.
+
+    entry, session   (n_options,) unit and list of each option, sorted by entry, then session
+    fixed            (n_options,) in every plan
+    opening_session  (n_openings,) the session that each opening column opens
+    column_lower, column_upper  (n_columns,)
     """
 
-    columns: Columns
+    n_entries: int
+    n_sessions: int
+    entry: Ints
+    session: Ints
+    fixed: Bools
+    opening_session: Ints
     rows: Rows
     blocks: tuple[Block, ...]
     column_lower: Ints
     column_upper: Ints
     goals: tuple[GoalVector, ...]
+
+    @property
+    def n_options(self) -> int:
+        """Number of options."""
+        return len(self.entry)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns: options, openings, auxiliaries."""
+        return len(self.column_lower)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, those that hold goals left out."""
+        return len(self.rows.lower)
+
+    @property
+    def first_auxiliary(self) -> int:
+        """Column of the first auxiliary; the number of columns where there is none."""
+        return self.n_options + len(self.opening_session)
+
+    @cached_property
+    def opening_column(self) -> Ints:
+        """Column of each session's opening, -1 where it needs none, shape (n_sessions,)."""
+        columns = np.full(self.n_sessions, -1, dtype=np.int64)
+        columns[self.opening_session] = self.n_options + np.arange(len(self.opening_session))
+        return read_only(columns)
+
+
+@dataclass(frozen=True, eq=False)
+class Formulation(Model):
+    """A model with the tables behind it."""
+
+    columns: Columns
 
     @property
     def options(self) -> Options:
@@ -73,7 +118,7 @@ def formulate(options: Options, policy: Policy) -> Formulation:
     declared = tuple((rule.label, rule.auxiliaries(options)) for rule in makers)
     columns = Columns(options, openings(options), tuple(group for group in declared if group[1]))
     parts = [rule.rows(columns) for rule in makers]
-    stops = np.cumsum([part.matrix.shape[0] for part in parts]).tolist()
+    stops = np.cumsum([len(part.keys) for part in parts]).tolist()
     blocks = tuple(
         Block(rule.label, start, stop)
         for rule, start, stop in zip(makers, [0, *stops], stops, strict=False)
@@ -81,7 +126,20 @@ def formulate(options: Options, policy: Policy) -> Formulation:
     )
     rows = Rows.stacked([Rows.none(columns.n), *parts])
     lower, upper = column_box(columns)
-    return Formulation(columns, forgiving(rows, lower), blocks, lower, upper, goal_vectors(goals, columns, lower))
+    return Formulation(
+        n_entries=len(options.facts.standing.waiting),
+        n_sessions=len(columns.opening_column),
+        entry=options.entry,
+        session=options.session,
+        fixed=options.fixed,
+        opening_session=columns.opening_session,
+        rows=forgiving(rows, lower),
+        blocks=blocks,
+        column_lower=lower,
+        column_upper=upper,
+        goals=goal_vectors(goals, columns, lower),
+        columns=columns,
+    )
 
 
 def openings(options: Options) -> Ints:
@@ -105,11 +163,11 @@ def column_box(columns: Columns) -> tuple[Ints, Ints]:
 
 def forgiving(rows: Rows, fixed: Ints) -> Rows:
     """The rows, so wide that what is fixed satisfies them: no limit throws a booking out."""
-    activity = rows.matrix @ fixed
-    touched = (abs(rows.matrix) @ fixed) > 0
+    activity = rows.activity(fixed)
+    touched = rows.magnitudes().activity(fixed) > 0
     lower = np.where(touched, np.minimum(rows.lower, activity), rows.lower)
     upper = np.where(touched, np.maximum(rows.upper, activity), rows.upper)
-    return Rows(rows.matrix, read_only(lower), read_only(upper), rows.keys)
+    return replace(rows, lower=read_only(lower), upper=read_only(upper))
 
 
 def goal_vectors(goals: tuple[Goal, ...], columns: Columns, fixed: Ints) -> tuple[GoalVector, ...]:

@@ -109,25 +109,17 @@ def floor_rows(columns: Columns, floors: Sequence[Floor], shortfalls: Ints | Non
     """One row a floor; `shortfalls` (n_floors,) are the columns of the elastic form's shortfalls."""
     if not floors:
         return Rows.none(columns.n)
-    rows: list[Array] = []
-    places: list[Array] = []
-    coefficients: list[Array] = []
-    for row, floor in enumerate(floors):
-        a, b = floor.share.as_integer_ratio()
-        coefficient = np.full(len(floor.base), -a)
-        coefficient[np.searchsorted(floor.base, floor.members)] += b
-        terms = [(floor.base, coefficient)]
-        if shortfalls is not None:
-            terms.append((shortfalls[row : row + 1], np.array([b])))
-        for place, value in terms:
-            rows.append(np.full(len(place), row))
-            places.append(place)
-            coefficients.append(value)
-    return Rows.of(
+    bases = {id(floor.base): floor.base for floor in floors}
+    everybody = {key: len(floors) + number for number, key in enumerate(bases)}
+    groups = [floor.members for floor in floors] + list(bases.values())
+    number = np.arange(len(floors))
+    a, b = np.array([floor.share.as_integer_ratio() for floor in floors], dtype=np.int64).T
+    nothing = np.zeros(0, dtype=np.int64)
+    return Rows.of_groups(
         columns.n,
         [floor.key for floor in floors],
-        np.concatenate(rows),
-        np.concatenate(places),
-        np.concatenate(coefficients),
-        lower=np.array([1 - floor.share.denominator for floor in floors], dtype=np.float64),
+        (nothing, nothing, nothing) if shortfalls is None else (number, shortfalls, b),
+        (np.repeat(np.arange(len(groups)), [len(group) for group in groups]), np.concatenate(groups)),
+        (np.tile(number, 2), np.append(number, [everybody[id(floor.base)] for floor in floors]), np.append(b, -a)),
+        lower=(1 - b).astype(np.float64),
     )

@@ -10,91 +10,89 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from allocator.formulation import Formulation
+from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.solve.loader import Loader
 
 PASSES = 4
 
 
-def option_rank(formulation: Formulation) -> Ints:
+def option_rank(model: Model) -> Ints:
     """Rank of every option by its gains, goal after goal; 0 is best, shape (n_options,)."""
-    n_options = len(formulation.options)
-    gains = [(goal.values if goal.sense == "min" else -goal.values)[:n_options] for goal in reversed(formulation.goals)]
+    n_options = model.n_options
+    gains = [(goal.values if goal.sense == "min" else -goal.values)[:n_options] for goal in reversed(model.goals)]
     order = np.lexsort([np.arange(n_options), *gains])
     rank = np.empty(n_options, dtype=np.int64)
     rank[order] = np.arange(n_options)
     return rank
 
 
-def construct(formulation: Formulation, rank: Ints | None = None, begun: Bools | None = None) -> Bools:
+def construct(model: Model, rank: Ints | None = None, begun: Bools | None = None) -> Bools:
     """Options chosen (n_options,), fixed ones included, taken in order of `rank` (by gains if not given).
 
     `begun` are placements to build upon. Pins come first: an entry that a row demands takes only what the
     row asks for, before everybody else.
     """
-    rank = option_rank(formulation) if rank is None else rank
-    entry = formulation.options.entry
-    pinned = np.zeros(len(formulation.options.facts.standing.waiting), dtype=bool)
-    pinned[entry[asked_for(formulation)]] = True
+    rank = option_rank(model) if rank is None else rank
+    entry = model.entry
+    pinned = np.zeros(model.n_entries, dtype=bool)
+    pinned[entry[asked_for(model)]] = True
     first = np.where(pinned[entry], rank - len(rank), rank)
-    return load(formulation, first, only_pins_of_the_pinned(formulation), begun)
+    return load(model, first, only_pins_of_the_pinned(model), begun)
 
 
-def priced_rank(formulation: Formulation, reduced: Floats) -> Ints:
+def priced_rank(model: Model, reduced: Floats) -> Ints:
     """Rank of every option: by the first goal that it gains on, then by reduced price, largest first."""
-    n_options = len(formulation.options)
-    level = np.full(n_options, len(formulation.goals))
-    for k in reversed(range(len(formulation.goals))):
-        level[option_gain(formulation, k) > 0] = k
+    n_options = model.n_options
+    level = np.full(n_options, len(model.goals))
+    for k in reversed(range(len(model.goals))):
+        level[option_gain(model, k) > 0] = k
     order = np.lexsort([-reduced[:n_options], level])
     rank = np.empty(n_options, dtype=np.int64)
     rank[order] = np.arange(n_options)
     return rank
 
 
-def option_gain(formulation: Formulation, k: int) -> Ints:
+def option_gain(model: Model, k: int) -> Ints:
     """What each option does for goal k, larger is better, (n_options,)."""
-    goal = formulation.goals[k]
-    return (goal.values if goal.sense == "max" else -goal.values)[: len(formulation.options)]
+    goal = model.goals[k]
+    return (goal.values if goal.sense == "max" else -goal.values)[: model.n_options]
 
 
-def only_pins_of_the_pinned(formulation: Formulation) -> Bools:
+def only_pins_of_the_pinned(model: Model) -> Bools:
     """(n_options,) may be used: everything, but of an entry that a row demands only what the row asks for.
 
     Such a row (a pin) is not satisfied by the fixed placements and has no column but placements.
     """
-    options = formulation.options
-    asked = asked_for(formulation)
-    pinned = np.zeros(len(options.facts.standing.waiting), dtype=bool)
-    pinned[options.entry[asked]] = True
-    allowed: Bools = asked | ~pinned[options.entry]
+    asked = asked_for(model)
+    pinned = np.zeros(model.n_entries, dtype=bool)
+    pinned[model.entry[asked]] = True
+    allowed: Bools = asked | ~pinned[model.entry]
     return allowed
 
 
-def asked_for(formulation: Formulation) -> Bools:
+def asked_for(model: Model) -> Bools:
     """(n_options,) the options that a row asks for which what is fixed does not satisfy."""
-    matrix = formulation.rows.matrix[asking_rows(formulation)][:, : len(formulation.options)]
+    matrix = model.rows.matrix[asking_rows(model)][:, : model.n_options]
     asked: Bools = np.asarray(matrix.maximum(0).sum(axis=0)).ravel() > 0
     return asked
 
 
-def asking_rows(formulation: Formulation) -> Bools:
+def asking_rows(model: Model) -> Bools:
     """(n_rows,) rows over placements alone that what is fixed does not satisfy: pins."""
-    matrix = formulation.rows.matrix
-    only_placements = np.diff(matrix[:, len(formulation.options) :].tocsr().indptr) == 0
-    unmet: Bools = only_placements & (formulation.rows.lower > matrix @ formulation.column_lower)
+    matrix = model.rows.matrix
+    only_placements = np.diff(matrix[:, model.n_options :].tocsr().indptr) == 0
+    unmet: Bools = only_placements & (model.rows.lower > matrix @ model.column_lower)
     return unmet
 
 
-def load(formulation: Formulation, rank: Ints, allowed: Bools, begun: Bools | None = None) -> Bools:
+def load(model: Model, rank: Ints, allowed: Bools, begun: Bools | None = None) -> Bools:
     """Options chosen when everybody takes, in order of rank, the best allowed option that rows leave."""
-    options = formulation.options
-    loader = Loader(formulation)
-    for option in np.flatnonzero(begun & ~options.fixed) if begun is not None else ():
+    loader = Loader(model)
+    for option in np.flatnonzero(begun & ~model.fixed) if begun is not None else ():
         loader.add(int(option))
-    _, starts = np.unique(options.entry, return_index=True)
-    stops = np.append(starts[1:], len(options))
+    _, starts = np.unique(model.entry, return_index=True)
+    stops = np.append(starts[1:], model.n_options)
     best = np.minimum.reduceat(rank, starts) if len(starts) else rank
     barred = ~allowed
     for _ in range(PASSES):
@@ -110,7 +108,7 @@ def load(formulation: Formulation, rank: Ints, allowed: Bools, begun: Bools | No
         short = loader.short_sessions()
         if not short and not added:
             break
-        barred |= np.isin(options.session, list(short))
+        barred |= np.isin(model.session, list(short))
         empty_short(loader, rank)
     empty_short(loader, rank)
     return loader.chosen.copy()
@@ -118,9 +116,9 @@ def load(formulation: Formulation, rank: Ints, allowed: Bools, begun: Bools | No
 
 def empty_short(loader: Loader, rank: Ints) -> None:
     """Empty the lists that are too short to open, and take out whoever rested on somebody in them."""
-    options = loader.formulation.options
+    model = loader.model
     while short := loader.short_sessions():
-        for option in np.flatnonzero(loader.chosen & ~options.fixed & np.isin(options.session, list(short))):
+        for option in np.flatnonzero(loader.chosen & ~model.fixed & np.isin(model.session, list(short))):
             loader.remove(int(option))
         while len(resting := resting_on_nothing(loader, rank)):
             for option in resting:
@@ -130,8 +128,8 @@ def empty_short(loader: Loader, rank: Ints) -> None:
 def resting_on_nothing(loader: Loader, rank: Ints) -> Ints:
     """Of every row that the plan breaks, the option to take out: the last in rank that makes it worse."""
     rows, above = loader.broken()
-    part = sparse.coo_array(loader.formulation.rows.matrix[rows][:, : loader.n_options])
-    free = loader.chosen & ~loader.formulation.options.fixed
+    part = sparse.coo_array(loader.model.rows.matrix[rows][:, : loader.n_options])
+    free = loader.chosen & ~loader.model.fixed
     worse = ((part.data > 0) == above[part.row]) & free[part.col]
     row, option = part.row[worse], part.col[worse]
     order = np.lexsort((rank[option], row))

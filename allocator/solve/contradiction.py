@@ -10,16 +10,16 @@ from allocator.backends import highs
 from allocator.backends.problem import Budget, Problem
 from allocator.backends.process import Worker
 from allocator.errors import ContradictionError
-from allocator.formulation import Formulation
+from allocator.formulation import Model
 from allocator.solve.construct import asking_rows
 
 
-def contradiction(formulation: Formulation, problem: Problem, budget: Budget, worker: Worker) -> ContradictionError:
+def contradiction(model: Model, problem: Problem, budget: Budget, worker: Worker) -> ContradictionError:
     """The error for a `problem` (any plan at all) that has none: its pins, and each rule that alone is in the way."""
-    rows = formulation.rows
-    asking = asking_rows(formulation)
+    rows = model.rows
+    asking = asking_rows(model)
     pins = [rows.keys[row] for row in np.flatnonzero(asking)]
-    others = [block for block in formulation.blocks if not asking[block.start : block.stop].any()]
+    others = [block for block in model.blocks if not asking[block.start : block.stop].any()]
     each = replace(budget, seconds=budget.seconds / max(1, len(others)))
     rules = []
     for block in others:

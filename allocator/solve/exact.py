@@ -10,7 +10,7 @@ from allocator.backends import cbc, cpsat, highs
 from allocator.backends.problem import Budget, Incumbent, Problem, Result
 from allocator.backends.process import Worker
 from allocator.certificate import with_held
-from allocator.formulation import Formulation
+from allocator.formulation import Model
 from allocator.instance import Bools, Ints
 
 BACKENDS: Mapping[str, Callable[[Problem, Budget, Incumbent], Result]] = {
@@ -34,16 +34,16 @@ class GoalSolve:
     seconds: float = 0.0
 
 
-def goal_problem(formulation: Formulation, k: int, held: Sequence[int], start: Ints | None = None) -> Problem:
+def goal_problem(model: Model, k: int, held: Sequence[int], start: Ints | None = None) -> Problem:
     """Goal k as a minimisation, with the goals before it held."""
-    matrix, lower, upper = with_held(formulation, held)
-    goal = formulation.goals[k]
+    matrix, lower, upper = with_held(model, held)
+    goal = model.goals[k]
     costs = goal.values if goal.sense == "min" else -goal.values
-    return Problem(matrix, lower, upper, formulation.column_lower, formulation.column_upper, costs, start)
+    return Problem(matrix, lower, upper, model.column_lower, model.column_upper, costs, start)
 
 
 def solve_goal(
-    formulation: Formulation,
+    model: Model,
     k: int,
     held: Sequence[int],
     start: Ints | None,
@@ -56,7 +56,7 @@ def solve_goal(
 
     With `core` (n_options,) the other options stay unused, and the claimed bound is about the core alone.
     """
-    problem = goal_problem(formulation, k, held, start)
+    problem = goal_problem(model, k, held, start)
     if core is not None:
         upper = problem.column_upper.copy()
         upper[: len(core)][~core] = 0
@@ -64,7 +64,7 @@ def solve_goal(
     # The solver's own limit comes first, for only a solver that ends by itself hands back its bound.
     own = replace(budget, seconds=OWN_SHARE * budget.seconds)
     outcome = worker.call(BACKENDS[backend], problem, own, seconds=budget.seconds)
-    goal = formulation.goals[k]
+    goal = model.goals[k]
 
     def in_goal_units(bound: int | None) -> int | None:
         return None if bound is None else goal.constant + (bound if goal.sense == "min" else -bound)
@@ -84,6 +84,6 @@ def best_of(problem: Problem, candidates: Sequence[Ints | None]) -> Ints | None:
     return min(there, key=problem.value) if there else None
 
 
-def is_small(formulation: Formulation) -> bool:
+def is_small(model: Model) -> bool:
     """Is the whole model worth giving to an exact solver."""
-    return len(formulation.options) <= 20_000
+    return model.n_options <= 20_000

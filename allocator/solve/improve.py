@@ -22,7 +22,7 @@ from allocator.backends import highs
 from allocator.backends.problem import Budget, Problem
 from allocator.backends.process import Worker
 from allocator.certificate import with_held
-from allocator.formulation import Formulation
+from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.solve.construct import option_gain
 
@@ -59,7 +59,7 @@ class Neighbourhoods:
     objective  (n_columns,) the goal with its tail, to be made small
     """
 
-    formulation: Formulation
+    model: Model
     gain: Ints
     best: Ints
     matrix: sparse.csc_array
@@ -72,7 +72,7 @@ def improve_goal(
     plan: Plan, held: Sequence[int], budget: Budget, worker: Worker, done: Callable[[], bool] = lambda: False
 ) -> Ending:
     """Improve goal len(held) of the plan until time, work or patience ends, or somebody else is `done`."""
-    around = prepare(plan.formulation, held)
+    around = prepare(plan.model, held)
     try:
         return search_around(plan, around, held, budget, worker, done)
     except MoveFailedError:
@@ -113,56 +113,55 @@ def sweep(
     plan: Plan, around: Neighbourhoods, held: Sequence[int], budget: Budget, worker: Worker, deadline: float
 ) -> None:
     """Solve each part of the model that hangs together anew, those with most to gain first."""
-    options = plan.formulation.options
+    model = plan.model
     loss = entry_loss(around, plan.chosen)
-    part = parts(around.formulation)
-    lost = np.bincount(part[options.entry], weights=loss[options.entry], minlength=part.max(initial=0) + 1)
+    part = parts(around.model)
+    lost = np.bincount(part[model.entry], weights=loss[model.entry], minlength=part.max(initial=0) + 1)
     waiting = float(lost.sum())
-    concerned = np.isin(options.entry, np.flatnonzero(loss > 0))
+    concerned = np.isin(model.entry, np.flatnonzero(loss > 0))
     for number in np.argsort(-lost, kind="stable"):
         left = deadline - time.monotonic()
         if lost[number] == 0 or left < 0.1:
             break
         share = SWEEP_SHARE * left * lost[number] / waiting
         waiting -= float(lost[number])
-        free = np.flatnonzero((part[options.entry] == number) & (concerned | plan.chosen) & ~options.fixed)
+        free = np.flatnonzero((part[model.entry] == number) & (concerned | plan.chosen) & ~model.fixed)
         seconds = np.inf if budget.work is not None else max(0.3, share)
         work = None if budget.work is None else min(budget.work, MOVE_NODES)
         plan.offer(move(around, plan.columns, free, Budget(seconds, work, budget.seed), worker), held)
 
 
-def parts(formulation: Formulation) -> Ints:
+def parts(model: Model) -> Ints:
     """Number of the part that each entry belongs to, (n_entries,): entries that share sessions hang together."""
-    options = formulation.options
-    n_entries = len(options.facts.standing.waiting)
-    n_sessions = len(formulation.columns.opening_column)
+    n_entries = model.n_entries
+    n_sessions = len(model.opening_column)
     size = n_entries + n_sessions
-    edges = (np.ones(len(options)), (options.entry, n_entries + options.session))
+    edges = (np.ones(model.n_options), (model.entry, n_entries + model.session))
     graph = sparse.coo_array(edges, shape=(size, size)).tocsr()
     _, part = csgraph.connected_components(graph, directed=False)
     return np.asarray(part[:n_entries], dtype=np.int64)
 
 
-def prepare(formulation: Formulation, held: Sequence[int]) -> Neighbourhoods:
+def prepare(model: Model, held: Sequence[int]) -> Neighbourhoods:
     """Gains of the goal after the held ones, and the rows with the held ones below."""
-    gain = option_gain(formulation, len(held))
+    gain = option_gain(model, len(held))
     if not gain.any():
         # The goal moves through auxiliaries only (shares, shortfalls): whoever has no place may matter to it.
         gain = np.ones_like(gain)
-    best = np.zeros(len(formulation.options.facts.standing.waiting), dtype=np.int64)
-    np.maximum.at(best, formulation.options.entry, gain)
-    matrix, lower, upper = with_held(formulation, held)
-    objective = np.rint(FINENESS * blended(formulation, len(held), TAIL))
-    return Neighbourhoods(formulation, gain, best, matrix.tocsc(), lower, upper, objective)
+    best = np.zeros(model.n_entries, dtype=np.int64)
+    np.maximum.at(best, model.entry, gain)
+    matrix, lower, upper = with_held(model, held)
+    objective = np.rint(FINENESS * blended(model, len(held), TAIL))
+    return Neighbourhoods(model, gain, best, matrix.tocsc(), lower, upper, objective)
 
 
-def blended(formulation: Formulation, k: int, weights: Sequence[float]) -> Floats:
+def blended(model: Model, k: int, weights: Sequence[float]) -> Floats:
     """Goal k and those after it as one objective to make small, (n_columns,): a weight per typical gain.
 
     Goals that no column changes take no weight.
     """
-    blend = np.zeros(formulation.columns.n)
-    moved = [goal for goal in formulation.goals[k:] if goal.values.any()]
+    blend = np.zeros(model.n_columns)
+    moved = [goal for goal in model.goals[k:] if goal.values.any()]
     for weight, goal in zip(weights, moved, strict=False):
         costs = (goal.values if goal.sense == "min" else -goal.values).astype(np.float64)
         blend += weight * costs / float(np.abs(costs[costs != 0]).mean())
@@ -171,8 +170,8 @@ def blended(formulation: Formulation, k: int, weights: Sequence[float]) -> Float
 
 def choose(around: Neighbourhoods, columns: Ints, random: np.random.Generator) -> Ints:
     """Options that are free in the next neighbourhood; none where nobody can gain."""
-    options = around.formulation.options
-    chosen = columns[: len(options)].astype(bool)
+    model = around.model
+    chosen = columns[: model.n_options].astype(bool)
     loss = entry_loss(around, chosen)
     losers = np.flatnonzero(loss > 0)
     if not len(losers):
@@ -180,49 +179,49 @@ def choose(around: Neighbourhoods, columns: Ints, random: np.random.Generator) -
     weight = loss[losers] / loss[losers].sum()
     seed = int(random.choice(losers, p=weight))
     sessions = nearby_sessions(around, seed, random)
-    in_reach = np.isin(options.session, sessions) & ~options.fixed
-    inside = np.unique(options.entry[in_reach & chosen])
+    in_reach = np.isin(model.session, sessions) & ~model.fixed
+    inside = np.unique(model.entry[in_reach & chosen])
     placed = np.zeros(len(loss), dtype=bool)
-    placed[options.entry[chosen]] = True
-    outside = np.unique(options.entry[in_reach])
+    placed[model.entry[chosen]] = True
+    outside = np.unique(model.entry[in_reach])
     outside = outside[~placed[outside]]
     if len(outside) > NEWCOMERS:
         lucky = random.random(len(outside)) ** (1.0 / (1.0 + loss[outside] / max(1, loss[outside].max())))
         outside = outside[np.argsort(-(loss[outside] / max(1, loss.max()) + 0.3 * lucky), kind="stable")[:NEWCOMERS]]
     entries = np.concatenate([inside, outside, [seed]])
-    return np.flatnonzero(np.isin(options.entry, entries) & (in_reach | (chosen & ~options.fixed)))
+    return np.flatnonzero(np.isin(model.entry, entries) & (in_reach | (chosen & ~model.fixed)))
 
 
 def entry_loss(around: Neighbourhoods, chosen: Bools) -> Ints:
     """What each entry could gain at best on the goal beyond what it has, (n_entries,)."""
     has = np.zeros(len(around.best), dtype=np.int64)
-    np.add.at(has, around.formulation.options.entry[chosen], around.gain[chosen])
+    np.add.at(has, around.model.entry[chosen], around.gain[chosen])
     loss = around.best - has
-    loss[around.formulation.options.entry[around.formulation.options.fixed]] = 0
+    loss[around.model.entry[around.model.fixed]] = 0
     return loss
 
 
 def nearby_sessions(around: Neighbourhoods, seed: int, random: np.random.Generator) -> Ints:
     """Sessions that the seed could use, and sessions that are like them by who could use them."""
-    options = around.formulation.options
-    first, stop = np.searchsorted(options.entry, [seed, seed + 1])
-    mine = options.session[first:stop]
+    model = around.model
+    first, stop = np.searchsorted(model.entry, [seed, seed + 1])
+    mine = model.session[first:stop]
     gains = around.gain[first:stop].astype(np.float64)
     order = np.argsort(-(gains - gains.min()) / max(1.0, np.ptp(gains)) - random.random(len(mine)), kind="stable")
     picked = mine[order[: SESSIONS // 2]]
-    fellows = np.unique(options.entry[np.isin(options.session, picked)])
-    others = np.setdiff1d(np.unique(options.session[np.isin(options.entry, fellows)]), picked)
+    fellows = np.unique(model.entry[np.isin(model.session, picked)])
+    others = np.setdiff1d(np.unique(model.session[np.isin(model.entry, fellows)]), picked)
     more = random.permutation(others)[: SESSIONS - len(picked)]
     return np.concatenate([picked, more])
 
 
 def move(around: Neighbourhoods, columns: Ints, free: Ints, budget: Budget, worker: Worker) -> Ints | None:
     """The plan with the free options, and the openings and auxiliaries, chosen anew; None if no answer."""
-    formulation = around.formulation
-    n_options = len(formulation.options)
-    sessions = np.unique(formulation.options.session[free])
-    openings = formulation.columns.opening_column[sessions]
-    auxiliaries = np.arange(n_options + len(formulation.columns.opening_session), formulation.columns.n)
+    model = around.model
+    n_options = model.n_options
+    sessions = np.unique(model.session[free])
+    openings = model.opening_column[sessions]
+    auxiliaries = np.arange(n_options + len(model.opening_session), model.n_columns)
     moving = np.concatenate([free, openings[openings >= 0], auxiliaries])
     part = around.matrix[:, moving].tocsr()
     touched = np.flatnonzero(np.diff(part.indptr))
@@ -234,8 +233,8 @@ def move(around: Neighbourhoods, columns: Ints, free: Ints, budget: Budget, work
         part,
         around.lower[touched] - used,
         around.upper[touched] - used,
-        formulation.column_lower[moving],
-        formulation.column_upper[moving],
+        model.column_lower[moving],
+        model.column_upper[moving],
         around.objective[moving].astype(np.int64),
         columns[moving],
     )

@@ -21,7 +21,7 @@ from allocator.backends.problem import Budget
 from allocator.backends.process import Worker
 from allocator.certificate import certified_without_prices, held_value
 from allocator.errors import NoPlanError
-from allocator.formulation import Formulation
+from allocator.formulation import Model
 from allocator.instance import Bools, Ints
 from allocator.solve.construct import asked_for, construct, option_gain, option_rank, priced_rank
 from allocator.solve.contradiction import contradiction
@@ -49,42 +49,42 @@ RESERVE = (1.0, 6.0)
 class Plan:
     """The best plan so far: columns (n_columns,) that keep every row. The one thing that changes here."""
 
-    formulation: Formulation
+    model: Model
     columns: Ints
     trace: list[TracePoint]
 
     @property
     def chosen(self) -> Bools:
         """(n_options,) the placements."""
-        return self.columns[: len(self.formulation.options)].astype(bool)
+        return self.columns[: self.model.n_options].astype(bool)
 
     def offer(self, columns: Ints | None, held: Sequence[int]) -> bool:
         """Take the columns if they keep every row and what is held, and are better on the goals after."""
         if columns is None:
             return False
-        tidy = complete(self.formulation, columns[: len(self.formulation.options)].astype(bool))
-        after, before = merit(self.formulation, tidy), merit(self.formulation, self.columns)
-        floors = merit_of(self.formulation, held)
+        tidy = complete(self.model, columns[: self.model.n_options].astype(bool))
+        after, before = merit(self.model, tidy), merit(self.model, self.columns)
+        floors = merit_of(self.model, held)
         k = len(held)
         keeps = all(new >= floor for new, floor in zip(after, floors, strict=False))
-        better = keeps and after[k:] > before[k:] and feasible(self.formulation, tidy)
+        better = keeps and after[k:] > before[k:] and feasible(self.model, tidy)
         if better:
             self.columns = tidy
         return better
 
     def note(self, k: int, watch: Stopwatch, bound: int | None = None) -> None:
         """Write down, and tell, how far goal k is."""
-        goal = self.formulation.goals[k]
+        goal = self.model.goals[k]
         value = goal.value(self.columns)
         self.trace.append(TracePoint(watch.elapsed, goal.label, value, bound))
         watch.tell("solve", goal.label, value, bound)
 
 
-def solve(formulation: Formulation, limits: Limits, watch: Stopwatch) -> Answer:
+def solve(model: Model, limits: Limits, watch: Stopwatch) -> Answer:
     """The best plan found within the limits, with a result for every goal."""
     watch = watch.reserving(RESERVE[0] + RESERVE[1] * watch.elapsed)
     with Worker() as worker, Worker() as second:
-        plan = Plan(formulation, first_plan(formulation, limits, watch, worker), [])
+        plan = Plan(model, first_plan(model, limits, watch, worker), [])
         solves: dict[int, GoalSolve] = {}
         cancelled = False
         try:
@@ -92,16 +92,14 @@ def solve(formulation: Formulation, limits: Limits, watch: Stopwatch) -> Answer:
         except KeyboardInterrupt:
             cancelled = True
     fill_up(plan, watch)
-    values = goal_values(formulation, plan.columns)
+    values = goal_values(model, plan.columns)
     try:
-        certificate, bounds = prove_all(formulation, values, 0.0 if cancelled else watch.left, limits)
+        certificate, bounds = prove_all(model, values, 0.0 if cancelled else watch.left, limits)
     except KeyboardInterrupt:
         cancelled = True
-        certificate, bounds = prove_all(formulation, values, 0.0, limits)
+        certificate, bounds = prove_all(model, values, 0.0, limits)
     unbegun = GoalSolve(None, None, Ending.CANCELLED if cancelled else Ending.TIME_LIMIT)
-    results = [
-        goal_result(formulation, k, values[k], solves.get(k, unbegun), bounds[k]) for k in range(len(formulation.goals))
-    ]
+    results = [goal_result(model, k, values[k], solves.get(k, unbegun), bounds[k]) for k in range(len(model.goals))]
     unproven = [result.ending for result in results if result.ending is not Ending.OPTIMAL]
     ending = Ending.CANCELLED if cancelled else unproven[0] if unproven else Ending.OPTIMAL
     return Answer(plan.chosen, tuple(results), ending, certificate, tuple(plan.trace))
@@ -111,15 +109,15 @@ def search(
     plan: Plan, solves: dict[int, GoalSolve], limits: Limits, watch: Stopwatch, workers: tuple[Worker, Worker]
 ) -> None:
     """Improve the plan goal by goal; `solves` is filled as goals are finished."""
-    formulation = plan.formulation
+    model = plan.model
     held: list[int] = []
-    large = limits.backend == "auto" and not is_small(formulation)
-    n_goals = len(formulation.goals)
+    large = limits.backend == "auto" and not is_small(model)
+    n_goals = len(model.goals)
     proof = PROOF_SHARE["large" if large else "small"] * limits.seconds if np.isfinite(limits.seconds) else 0.0
     pricing = PRICING_SHARE * limits.seconds
     priced = large and pricing > SHORTEST_SECONDS
-    rank = start_from_prices(plan, pricing, workers[0]) if priced else option_rank(formulation) if large else None
-    for k, goal in enumerate(formulation.goals):
+    rank = start_from_prices(plan, pricing, workers[0]) if priced else option_rank(model) if large else None
+    for k, goal in enumerate(model.goals):
         begun = watch.elapsed
         left = watch.left - proof
         if left < SHORTEST_SECONDS:
@@ -137,39 +135,39 @@ def search(
         elif limits.backend == "auto":
             solves[k] = improve_small(plan, held, budget, workers)
         else:
-            solves[k] = solve_goal(formulation, k, held, plan.columns, limits.backend, budget, workers[0])
+            solves[k] = solve_goal(model, k, held, plan.columns, limits.backend, budget, workers[0])
             plan.offer(solves[k].columns, held)
         solves[k] = replace(solves[k], seconds=watch.elapsed - begun)
         plan.note(k, watch, solves[k].solver_bound)
-        held.append(held_value(formulation, k, goal.value(plan.columns)))
+        held.append(held_value(model, k, goal.value(plan.columns)))
 
 
 def start_from_prices(plan: Plan, seconds: float, worker: Worker) -> Ints:
     """Load a plan by the prices of all goals together, and make it the plan; the rank that it used."""
-    formulation = plan.formulation
-    gains = -blended(formulation, 0, np.power(TOGETHER, np.arange(len(formulation.goals))).tolist())
-    prices = dual_prices(formulation, goal_problem(formulation, 0, []), gains, seconds, worker)
-    rank = priced_rank(formulation, gains - formulation.rows.matrix.T @ prices)
-    columns = complete(formulation, construct(formulation, rank))
-    if feasible(formulation, columns):
+    model = plan.model
+    gains = -blended(model, 0, np.power(TOGETHER, np.arange(len(model.goals))).tolist())
+    prices = dual_prices(model, goal_problem(model, 0, []), gains, seconds, worker)
+    rank = priced_rank(model, gains - model.rows.matrix.T @ prices)
+    columns = complete(model, construct(model, rank))
+    if feasible(model, columns):
         plan.columns = columns
     return rank
 
 
 def improve_large(plan: Plan, held: Sequence[int], rank: Ints, budget: Budget, worker: Worker) -> Ending:
     """One goal of a large model: exactly over those whom it concerns, where they are few; else by moves."""
-    formulation, k = plan.formulation, len(held)
-    if certified_without_prices(formulation, k) == formulation.goals[k].value(plan.columns):
+    model, k = plan.model, len(held)
+    if certified_without_prices(model, k) == model.goals[k].value(plan.columns):
         return Ending.OPTIMAL
-    gaining = np.max([option_gain(formulation, j) for j in range(k + 1)], axis=0) > 0
-    concerned = np.isin(formulation.options.entry, formulation.options.entry[gaining])
+    gaining = np.max([option_gain(model, j) for j in range(k + 1)], axis=0) > 0
+    concerned = np.isin(model.entry, model.entry[gaining])
     core = concerned | plan.chosen
-    if not (option_gain(formulation, k) > 0).any() or core.sum() > LARGEST_CORE:
+    if not (option_gain(model, k) > 0).any() or core.sum() > LARGEST_CORE:
         return improve_goal(plan, held, budget, worker)
-    solved = solve_goal(formulation, k, held, plan.columns, "highs", budget, worker, core)
+    solved = solve_goal(model, k, held, plan.columns, "highs", budget, worker, core)
     if solved.columns is not None:
-        chosen = solved.columns[: len(formulation.options)].astype(bool)
-        plan.offer(complete(formulation, construct(formulation, rank, chosen)), held)
+        chosen = solved.columns[: model.n_options].astype(bool)
+        plan.offer(complete(model, construct(model, rank, chosen)), held)
         plan.offer(solved.columns, held)
     # Only a proof over all options proves the goal; the certified bound may give it.
     return solved.ending if solved.ending is not Ending.OPTIMAL else Ending.WORK_LIMIT
@@ -180,8 +178,8 @@ def improve_small(plan: Plan, held: Sequence[int], budget: Budget, workers: tupl
 
     With work instead of time it is one after the other, so that threads change nothing.
     """
-    formulation, k = plan.formulation, len(held)
-    exact = partial(solve_goal, formulation, k, list(held), plan.columns, "highs")
+    model, k = plan.model, len(held)
+    exact = partial(solve_goal, model, k, list(held), plan.columns, "highs")
     if budget.work is not None or budget.threads < 2:
         half = replace(budget, seconds=budget.seconds / 2)
         solved = exact(half, workers[0])
@@ -194,7 +192,7 @@ def improve_small(plan: Plan, held: Sequence[int], budget: Budget, workers: tupl
             improve_goal(plan, held, budget, workers[1], future.done)
             solved = future.result()
         plan.offer(solved.columns, held)
-    met = solved.solver_bound == formulation.goals[k].value(plan.columns)
+    met = solved.solver_bound == model.goals[k].value(plan.columns)
     return replace(solved, ending=Ending.OPTIMAL) if met else solved
 
 
@@ -203,43 +201,42 @@ def goal_share(k: int, n_goals: int) -> float:
     return min(1.0, 3.0 / (n_goals - k + 2))
 
 
-def first_plan(formulation: Formulation, limits: Limits, watch: Stopwatch, worker: Worker) -> Ints:
+def first_plan(model: Model, limits: Limits, watch: Stopwatch, worker: Worker) -> Ints:
     """A plan that keeps every row: greedy, or where pins defeat that, by an exact solver."""
-    columns = complete(formulation, construct(formulation))
-    if feasible(formulation, columns):
+    columns = complete(model, construct(model))
+    if feasible(model, columns):
         return columns
-    nothing = complete(formulation, formulation.options.fixed.copy())
-    if feasible(formulation, nothing):
+    nothing = complete(model, model.fixed.copy())
+    if feasible(model, nothing):
         return nothing
-    for core in (around_pins(formulation), np.ones(len(formulation.options), dtype=bool)):
-        found = any_plan(formulation, core, limits, watch, worker)
+    for core in (around_pins(model), np.ones(model.n_options, dtype=bool)):
+        found = any_plan(model, core, limits, watch, worker)
         if found is not None:
-            chosen = found[: len(formulation.options)].astype(bool)
-            loaded = complete(formulation, construct(formulation, begun=chosen))
-            return loaded if feasible(formulation, loaded) else complete(formulation, chosen)
+            chosen = found[: model.n_options].astype(bool)
+            loaded = complete(model, construct(model, begun=chosen))
+            return loaded if feasible(model, loaded) else complete(model, chosen)
     raise NoPlanError(f"No plan stood after {watch.elapsed:.0f} seconds. Maybe give more with --seconds.")
 
 
-def around_pins(formulation: Formulation) -> Bools:
+def around_pins(model: Model) -> Bools:
     """(n_options,) options in sessions that pins ask for: enough, nearly always, to keep them."""
-    options = formulation.options
-    wanted: Bools = np.isin(options.session, options.session[asked_for(formulation)])
+    wanted: Bools = np.isin(model.session, model.session[asked_for(model)])
     return wanted
 
 
-def any_plan(formulation: Formulation, core: Bools, limits: Limits, watch: Stopwatch, worker: Worker) -> Ints | None:
+def any_plan(model: Model, core: Bools, limits: Limits, watch: Stopwatch, worker: Worker) -> Ints | None:
     """Any columns that keep every row, with placements among `core` only; None where none was found.
 
     Raises ContradictionError where every option was allowed and no plan exists.
     """
-    problem = goal_problem(formulation, 0, [])
+    problem = goal_problem(model, 0, [])
     upper = problem.column_upper.copy()
-    upper[: len(core)][~core & ~formulation.options.fixed] = 0
+    upper[: len(core)][~core & ~model.fixed] = 0
     problem = replace(problem, costs=np.zeros_like(problem.costs), column_upper=upper)
     budget = Budget(seconds=watch.left / 3, seed=limits.seed, threads=limits.threads)
     result = worker.call(highs.solve, problem, budget, seconds=budget.seconds).result
     if result is not None and result.ending is Ending.INFEASIBLE and core.all():
-        raise contradiction(formulation, problem, budget, worker)
+        raise contradiction(model, problem, budget, worker)
     values: Ints | None = None if result is None else result.values
     return values
 
@@ -249,14 +246,13 @@ def fill_up(plan: Plan, watch: Stopwatch) -> None:
 
     Where seconds run out, what is left to add stays out: such a plan is good, and not maximal.
     """
-    formulation = plan.formulation
-    options = formulation.options
-    refill(plan, option_rank(formulation), ())
-    loader = Loader(formulation)
-    for option in np.flatnonzero(plan.chosen & ~options.fixed):
+    model = plan.model
+    refill(plan, option_rank(model), ())
+    loader = Loader(model)
+    for option in np.flatnonzero(plan.chosen & ~model.fixed):
         loader.add(int(option))
-    entries, starts = np.unique(options.entry, return_index=True)
-    stops = np.append(starts[1:], len(options))[: len(entries)]
+    entries, starts = np.unique(model.entry, return_index=True)
+    stops = np.append(starts[1:], model.n_options)[: len(entries)]
     spans = list(zip(starts.tolist(), stops.tolist(), strict=True))
     # A place for one may make room for another: whoever waits for a test, shares that move.
     while sum(add_one(plan, loader, first, stop) for first, stop in spans if watch.left > 0):
@@ -265,7 +261,7 @@ def fill_up(plan: Plan, watch: Stopwatch) -> None:
 
 def refill(plan: Plan, rank: Ints, held: Sequence[int]) -> None:
     """Add in order of rank, all at once, whoever still fits; kept only if the plan is better for it."""
-    plan.offer(complete(plan.formulation, construct(plan.formulation, rank, plan.chosen)), held)
+    plan.offer(complete(plan.model, construct(plan.model, rank, plan.chosen)), held)
 
 
 def add_one(plan: Plan, loader: Loader, first: int, stop: int) -> bool:
@@ -274,15 +270,15 @@ def add_one(plan: Plan, loader: Loader, first: int, stop: int) -> bool:
         return False
     for option in first + np.flatnonzero(loader.addable(first, stop) & ~loader.too_few_to_open(first, stop)):
         loader.add(int(option))
-        if plan.offer(complete(plan.formulation, loader.chosen), ()):
+        if plan.offer(complete(plan.model, loader.chosen), ()):
             return True
         loader.remove(int(option))
     return False
 
 
-def goal_result(formulation: Formulation, k: int, value: int, solved: GoalSolve, certified: int | None) -> GoalResult:
+def goal_result(model: Model, k: int, value: int, solved: GoalSolve, certified: int | None) -> GoalResult:
     """One goal of the answer. A bound that the plan meets proves it, whoever found it."""
-    goal = formulation.goals[k]
+    goal = model.goals[k]
     ending = solved.ending
     if certified == value:
         ending = Ending.OPTIMAL

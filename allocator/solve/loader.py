@@ -13,52 +13,51 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-from allocator.formulation import Formulation
+from allocator.formulation import Model
 from allocator.instance import Array, Bools, Ints
 
 
 class Loader:
     """Starts from the fixed placements; `chosen` (n_options,) is the plan so far."""
 
-    def __init__(self, formulation: Formulation) -> None:
-        columns = formulation.columns
-        self.formulation = formulation
-        self.n_options = len(columns.options)
-        n_openings = len(columns.opening_session)
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.n_options = model.n_options
+        n_openings = len(model.opening_session)
         end = self.n_options + n_openings
-        matrix = formulation.rows.matrix
+        matrix = model.rows.matrix
         has_auxiliary = np.diff(matrix[:, end:].tocsr().indptr) > 0
         opening_part = matrix[:, self.n_options : end]
         relieved = opening_part.minimum(0)
         self._relief = np.asarray(relieved.sum(axis=1)).ravel()
-        waits_for_opening = (np.diff(relieved.tocsr().indptr) > 0) & np.isfinite(formulation.rows.lower)
+        waits_for_opening = (np.diff(relieved.tocsr().indptr) > 0) & np.isfinite(model.rows.lower)
         self._strict_rows = ~has_auxiliary & ~waits_for_opening
-        self._upper = np.where(self._strict_rows, formulation.rows.upper, np.inf)
-        self._lower = np.where(self._strict_rows, formulation.rows.lower, -np.inf)
+        self._upper = np.where(self._strict_rows, model.rows.upper, np.inf)
+        self._lower = np.where(self._strict_rows, model.rows.lower, -np.inf)
         by_column = matrix.tocsc()
         self._start, self._row, self._coefficient = by_column.indptr, by_column.indices, by_column.data
         self._opening_cost = opening_part.maximum(0).tocsc()
         self._opening_row = matrix[waits_for_opening & ~has_auxiliary].tocsr()
-        self._opening_need = formulation.rows.lower[waits_for_opening & ~has_auxiliary]
+        self._opening_need = model.rows.lower[waits_for_opening & ~has_auxiliary]
         self._fewest, self._opening_rows = self._fewest_cases(np.flatnonzero(waits_for_opening & ~has_auxiliary))
-        self.chosen: Bools = columns.options.fixed.copy()
-        used = np.bincount(columns.options.session[self.chosen], minlength=self._n_sessions)
+        self.chosen: Bools = model.fixed.copy()
+        used = np.bincount(model.session[self.chosen], minlength=self._n_sessions)
         self._cases: Ints = np.asarray(used, dtype=np.int64)
         self.activity = self._activity()
 
     @property
     def _n_sessions(self) -> int:
-        return len(self.formulation.columns.opening_column)
+        return len(self.model.opening_column)
 
     def _activity(self) -> Array:
-        z = np.zeros(self.formulation.columns.n, dtype=np.int64)
+        z = np.zeros(self.model.n_columns, dtype=np.int64)
         z[: self.n_options] = self.chosen
         costly = np.asarray(self._opening_cost @ self._opened()).ravel()
-        activity: Array = self.formulation.rows.matrix @ z + self._relief + costly
+        activity: Array = self.model.rows.activity(z) + self._relief + costly
         return activity.astype(np.float64)
 
     def _opened(self) -> Ints:
-        return (self._cases[self.formulation.columns.opening_session] > 0).astype(np.int64)
+        return (self._cases[self.model.opening_session] > 0).astype(np.int64)
 
     def addable(self, first: int, stop: int) -> Bools:
         """Of the options first..stop, which could be added now one at a time, shape (stop - first,)."""
@@ -87,7 +86,7 @@ class Loader:
 
     def too_few_to_open(self, first: int, stop: int) -> Bools:
         """Of options first..stop, which are in a closed session that one case is not enough to open."""
-        sessions = self.formulation.options.session[first:stop]
+        sessions = self.model.session[first:stop]
         alone: Bools = (self._cases[sessions] == 0) & (self._fewest[sessions] > 1)
         return alone
 
@@ -99,7 +98,7 @@ class Loader:
         for option in range(first, stop):
             charged, coefficients = self._opening_charge(option)
             over = charged[self.activity[charged] + coefficients > self._upper[charged]]
-            session = self.formulation.options.session[option]
+            session = self.model.session[option]
             found = np.append(over, self._opening_rows[session]) if too_few[option - first] else over
             positions.append(np.full(len(found), option - first))
             rows.append(np.asarray(found, dtype=np.int64))
@@ -107,12 +106,12 @@ class Loader:
 
     def _fewest_cases(self, waiting: Ints) -> tuple[Ints, Ints]:
         """Cases that each session needs to be opened, and the row that says so (-1: none), (n_sessions,)."""
-        columns = self.formulation.columns
-        fewest = np.zeros(len(columns.opening_column), dtype=np.int64)
-        rows = np.full(len(columns.opening_column), -1, dtype=np.int64)
-        openings = slice(self.n_options, self.n_options + len(columns.opening_session))
+        model = self.model
+        fewest = np.zeros(len(model.opening_column), dtype=np.int64)
+        rows = np.full(len(model.opening_column), -1, dtype=np.int64)
+        openings = slice(self.n_options, self.n_options + len(model.opening_session))
         part = sparse.coo_array(self._opening_row[:, openings])
-        sessions = columns.opening_session[part.col]
+        sessions = model.opening_session[part.col]
         np.maximum.at(fewest, sessions, (self._opening_need[part.row] - part.data).astype(np.int64))
         rows[sessions] = waiting[part.row]
         return fewest, rows
@@ -127,9 +126,9 @@ class Loader:
 
     def _opening_charge(self, option: int) -> tuple[Array, Array]:
         """Rows and coefficients that opening this option's session would add; empty where it is open."""
-        columns = self.formulation.columns
-        session = columns.options.session[option]
-        opening = columns.opening_column[session]
+        model = self.model
+        session = model.session[option]
+        opening = model.opening_column[session]
         if opening < 0 or self._cases[session] > 0:
             return np.zeros(0, dtype=np.int64), np.zeros(0)
         position = opening - self.n_options
@@ -152,33 +151,31 @@ class Loader:
         span = slice(self._start[option], self._start[option + 1])
         self.activity[self._row[span]] += step * self._coefficient[span]
         self.chosen[option] = step > 0
-        self._cases[self.formulation.options.session[option]] += step
+        self._cases[self.model.session[option]] += step
 
     def short_sessions(self) -> frozenset[int]:
         """Rows of sessions that are open and have too few cases to be."""
-        columns = self.formulation.columns
-        z = np.zeros(columns.n, dtype=np.int64)
+        model = self.model
+        z = np.zeros(model.n_columns, dtype=np.int64)
         z[: self.n_options] = self.chosen
-        z[self.n_options : self.n_options + len(columns.opening_session)] = self._opened()
+        z[self.n_options : self.n_options + len(model.opening_session)] = self._opened()
         short = self._opening_row @ z < self._opening_need
-        openings = self._opening_row[short][:, self.n_options : self.n_options + len(columns.opening_session)]
-        return frozenset(columns.opening_session[np.unique(openings.tocsr().indices)].tolist())
+        openings = self._opening_row[short][:, self.n_options : self.n_options + len(model.opening_session)]
+        return frozenset(model.opening_session[np.unique(openings.tocsr().indices)].tolist())
 
 
-def complete(formulation: Formulation, chosen: Bools) -> Ints:
+def complete(model: Model, chosen: Bools) -> Ints:
     """All columns (n_columns,) of a plan: openings from use, auxiliaries as small as their rows allow."""
-    columns = formulation.columns
-    n_options = len(columns.options)
-    z = np.zeros(columns.n, dtype=np.int64)
+    n_options = model.n_options
+    z = np.zeros(model.n_columns, dtype=np.int64)
     z[:n_options] = chosen
-    used = np.zeros(len(columns.opening_column), dtype=bool)
-    used[columns.options.session[chosen]] = True
-    first = n_options + len(columns.opening_session)
-    z[n_options:first] = used[columns.opening_session]
-    if first < columns.n:
-        matrix = formulation.rows.matrix
-        auxiliary = sparse.coo_array(matrix[:, first:])
-        missing = formulation.rows.lower - matrix @ z
+    used = np.zeros(len(model.opening_column), dtype=bool)
+    used[model.session[chosen]] = True
+    first = n_options + len(model.opening_session)
+    z[n_options:first] = used[model.opening_session]
+    if first < model.n_columns:
+        auxiliary = sparse.coo_array(model.rows.direct[:, first:])
+        missing = model.rows.lower - model.rows.activity(z)
         row, column, coefficient = auxiliary.row, auxiliary.col, auxiliary.data
         helps = (coefficient > 0) & (missing[row] > 0)
         needed = np.ceil(missing[row[helps]] / coefficient[helps]).astype(np.int64)
@@ -186,29 +183,29 @@ def complete(formulation: Formulation, chosen: Bools) -> Ints:
     return z
 
 
-def feasible(formulation: Formulation, z: Ints) -> bool:
+def feasible(model: Model, z: Ints) -> bool:
     """Do all columns keep every row and every box, exactly."""
-    activity = formulation.rows.matrix @ z
-    rows = formulation.rows
+    activity = model.rows.activity(z)
+    rows = model.rows
     return bool(
         (activity >= rows.lower).all()
         and (activity <= rows.upper).all()
-        and (z >= formulation.column_lower).all()
-        and (z <= formulation.column_upper).all()
+        and (z >= model.column_lower).all()
+        and (z <= model.column_upper).all()
     )
 
 
-def goal_values(formulation: Formulation, z: Ints) -> tuple[int, ...]:
+def goal_values(model: Model, z: Ints) -> tuple[int, ...]:
     """The value of every goal, in order."""
-    return tuple(goal.value(z) for goal in formulation.goals)
+    return tuple(goal.value(z) for goal in model.goals)
 
 
-def merit(formulation: Formulation, z: Ints) -> tuple[int, ...]:
+def merit(model: Model, z: Ints) -> tuple[int, ...]:
     """Goal values turned so that larger is better: compare two plans with < and >."""
-    return merit_of(formulation, goal_values(formulation, z))
+    return merit_of(model, goal_values(model, z))
 
 
-def merit_of(formulation: Formulation, values: Sequence[int]) -> tuple[int, ...]:
+def merit_of(model: Model, values: Sequence[int]) -> tuple[int, ...]:
     """The values of the first len(values) goals turned so that larger is better."""
-    goals = formulation.goals[: len(values)]
+    goals = model.goals[: len(values)]
     return tuple(value if goal.sense == "max" else -value for goal, value in zip(goals, values, strict=True))

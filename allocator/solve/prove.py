@@ -32,7 +32,7 @@ from allocator.certificate import (
     priced_rows,
     whole_prices,
 )
-from allocator.formulation import Formulation
+from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.solve.exact import goal_problem
 
@@ -149,15 +149,13 @@ def smoothed_prices(problem: DualProblem, seconds: float, emit: object = None) -
     return dual.row_prices(variables)
 
 
-def prove_all(
-    formulation: Formulation, values: Sequence[int], seconds: float, limits: Limits
-) -> tuple[Certificate, list[int]]:
+def prove_all(model: Model, values: Sequence[int], seconds: float, limits: Limits) -> tuple[Certificate, list[int]]:
     """A certificate for every goal of a plan with these goal values, and the bounds that it proves.
 
     Goals are proven side by side on `limits.threads` children. Prices of zero are always a certificate.
     """
-    n_goals, n_rows = len(formulation.goals), formulation.rows.matrix.shape[0]
-    floors = [held_value(formulation, k, value) for k, value in enumerate(values)]
+    n_goals, n_rows = len(model.goals), model.n_rows
+    floors = [held_value(model, k, value) for k, value in enumerate(values)]
     deadline = time.monotonic() + seconds
     idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
 
@@ -166,7 +164,7 @@ def prove_all(
         left = max(0.0, deadline - time.monotonic())
         share = left * min(1.0, limits.threads / (n_goals - k))
         try:
-            return prove(formulation, k, floors[:k], share, limits, worker)
+            return prove(model, k, floors[:k], share, limits, worker)
         finally:
             idle.put(worker)
 
@@ -185,32 +183,32 @@ def prove_all(
 
 
 def prove(
-    formulation: Formulation, k: int, held: Sequence[int], seconds: float, limits: Limits, worker: Worker
+    model: Model, k: int, held: Sequence[int], seconds: float, limits: Limits, worker: Worker
 ) -> tuple[Ints, int]:
     """The best of the proposed price vectors for goal k (n_rows + k,), and the bound that it proves."""
-    larger = formulation.goals[k].sense == "max"
-    nothing = np.zeros(formulation.rows.matrix.shape[0] + k, dtype=np.int64)
-    best, bound = nothing, bound_of(formulation, k, held, nothing, SCALE)
+    larger = model.goals[k].sense == "max"
+    nothing = np.zeros(model.n_rows + k, dtype=np.int64)
+    best, bound = nothing, bound_of(model, k, held, nothing, SCALE)
     if seconds < SHORTEST_PROOF_SECONDS:
         return best, bound
-    proposed = whole_prices(proposed_prices(formulation, k, held, seconds, limits, worker))
+    proposed = whole_prices(proposed_prices(model, k, held, seconds, limits, worker))
     try:
-        found = bound_of(formulation, k, held, proposed, SCALE)
+        found = bound_of(model, k, held, proposed, SCALE)
     except PricesTooLargeError:
         return best, bound
     return (proposed, found) if (found < bound) == larger else (best, bound)
 
 
 def proposed_prices(
-    formulation: Formulation, k: int, held: Sequence[int], seconds: float, limits: Limits, worker: Worker
+    model: Model, k: int, held: Sequence[int], seconds: float, limits: Limits, worker: Worker
 ) -> Floats:
     """Row prices (n_rows + k,) for goal k in the sense of a maximisation; zeros where time was too short."""
-    problem = without_idle_rows(formulation, goal_problem(formulation, k, held), k)
-    if not formulation.columns.n:  # nobody can be placed: the constant is the bound
+    problem = without_idle_rows(model, goal_problem(model, k, held), k)
+    if not model.n_columns:  # nobody can be placed: the constant is the bound
         return np.zeros(len(problem.lower))
     gains = -problem.costs.astype(np.float64)
-    relevant = worth_pricing(problem, priced_rows(formulation, k), gains)
-    if relevant[: len(formulation.options)].sum() <= LARGEST_RELAXATION:
+    relevant = worth_pricing(problem, priced_rows(model, k), gains)
+    if relevant[: model.n_options].sum() <= LARGEST_RELAXATION:
         upper = np.where(relevant, problem.column_upper, problem.column_lower)
         small = replace(problem, column_upper=upper)
         budget = Budget(RELAXATION_SHARE * seconds, limits.work, limits.seed)
@@ -218,16 +216,16 @@ def proposed_prices(
         if relaxed is not None:
             return -np.asarray(relaxed)
         seconds *= 1 - RELAXATION_SHARE
-    return dual_prices(formulation, problem, gains, seconds, worker)
+    return dual_prices(model, problem, gains, seconds, worker)
 
 
-def dual_prices(formulation: Formulation, problem: Problem, gains: Floats, seconds: float, worker: Worker) -> Floats:
+def dual_prices(model: Model, problem: Problem, gains: Floats, seconds: float, worker: Worker) -> Floats:
     """Row prices for any gains (n_columns,) over the rows of `problem`; zeros where the time was too short."""
-    n_options, n_rows = len(formulation.options), len(problem.lower)
-    priced = priced_rows(formulation, n_rows - formulation.rows.matrix.shape[0])
+    n_options, n_rows = model.n_options, len(problem.lower)
+    priced = priced_rows(model, n_rows - model.n_rows)
     priced &= np.isfinite(problem.lower) | np.isfinite(problem.upper)
     kept = worth_pricing(problem, priced, gains)
-    kept[:n_options] |= formulation.options.fixed
+    kept[:n_options] |= model.fixed
     kept[n_options:] = True
     dual = DualProblem(
         matrix=problem.matrix[:, kept].astype(np.float64),
@@ -235,8 +233,8 @@ def dual_prices(formulation: Formulation, problem: Problem, gains: Floats, secon
         upper=problem.upper,
         priced=priced,
         gains=gains[kept],
-        unit=formulation.options.entry[kept[:n_options]],
-        fixed=formulation.options.fixed[kept[:n_options]],
+        unit=model.entry[kept[:n_options]],
+        fixed=model.fixed[kept[:n_options]],
         box_lower=problem.column_lower[n_options:].astype(np.float64),
         box_upper=problem.column_upper[n_options:].astype(np.float64),
     )
@@ -244,10 +242,10 @@ def dual_prices(formulation: Formulation, problem: Problem, gains: Floats, secon
     return np.zeros(n_rows) if smoothed is None else np.asarray(smoothed)
 
 
-def without_idle_rows(formulation: Formulation, problem: Problem, k: int) -> Problem:
+def without_idle_rows(model: Model, problem: Problem, k: int) -> Problem:
     """The problem with rows opened that an auxiliary of a later goal satisfies for nothing."""
-    first = len(formulation.options) + len(formulation.columns.opening_session)
-    matters = np.any([goal.values[first:] != 0 for goal in formulation.goals[: k + 1]], axis=0)
+    first = model.n_options + len(model.opening_session)
+    matters = np.any([goal.values[first:] != 0 for goal in model.goals[: k + 1]], axis=0)
     free = problem.matrix[:, first:][:, ~matters].tocsr()
     idle = np.diff(free.indptr) > 0
     return replace(

@@ -41,9 +41,7 @@ class SessionOpening(Limit):
         names = [f"{session_id} has enough cases" for session_id in session_ids]
         enough = Rows.of(columns.n, names, rows, places, np.concatenate([ones, -np.maximum(0, missing)]), lower=0)
         needed = np.flatnonzero(missing > 0)
-        minimum = Rows(
-            enough.matrix[needed], enough.lower[needed], enough.upper[needed], tuple(names[i] for i in needed)
-        )
+        minimum = enough.take(needed)
         return Rows.stacked([links, minimum])
 
     def check(self, facts: Facts, allocation: Allocation) -> list[Violation]:
