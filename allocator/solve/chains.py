@@ -1,0 +1,210 @@
+"""chains: ejection chains, and the closing of sessions.
+
+An entry takes a place, whoever stood in its way takes another, and so on; a session that was opened is closed,
+another opened instead, and those dropped are placed again.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from allocator.instance import Array, Ints
+from allocator.solve.moves import (
+    LOG,
+    LONGEST_LOG,
+    Arrays,
+    State,
+    Values,
+    begin,
+    best_place,
+    compiled,
+    fill,
+    fits,
+    is_open,
+    note,
+    put,
+    settle,
+    take,
+    too_short,
+)
+
+DEPTH = 4
+"""Ejections in one chain, at most."""
+HOPELESS = 3.0
+"""An option so many times the noise below the best so far is not looked at closely."""
+NOWHERE = -1e18
+
+
+@compiled
+def step_target(
+    arrays: Arrays, values: Values, state: State, entry: int, last: bool, noise: float, visited: Ints, n_visited: int
+) -> tuple[int, int, float]:
+    """Where an entry without a place goes next: (option, entry to eject or -1, worth); option -1 for nowhere."""
+    found, ejected, most = -1, -1, NOWHERE
+    for option in range(arrays.entry_start[entry], arrays.entry_start[entry + 1]):
+        session, weight = arrays.session[option], arrays.weight[option]
+        minute = values.minute[session]
+        here = values.reduced[option] - minute * weight
+        if here < most - HOPELESS * noise or not is_open(arrays, state, session):
+            continue
+        if seen(visited, n_visited, session):
+            continue
+        here += noise * np.random.random()
+        free = arrays.room[session] - state.load[session]
+        if weight <= free and fits(arrays, state, option):
+            if here + minute * weight > most:
+                found, ejected, most = option, -1, here + minute * weight
+            continue
+        for k in range(state.member_count[session]):
+            other = state.members[session, k]
+            held = state.place[other]
+            if arrays.weight[held] + free < weight:
+                continue
+            if last:
+                worth = values.reduced[option] - values.reduced[held]
+            else:
+                worth = here - (values.reduced[held] - minute * arrays.weight[held]) + values.best[other]
+                worth -= minute * max(0, arrays.weight[held] - weight)
+            worth += noise * np.random.random()
+            if worth > most:
+                found, ejected, most = option, other, worth
+    return found, ejected, most
+
+
+@compiled
+def seen(visited: Ints, n_visited: int, session: int) -> bool:
+    """Has the chain been in this session."""
+    return bool((visited[:n_visited] == session).any())
+
+
+@compiled
+def chain(
+    arrays: Arrays,
+    values: Values,
+    state: State,
+    start: int,
+    depth: int,
+    noise: float,
+    temperature: float,
+    visited: Ints,
+) -> float:
+    """One move: an ejection chain from this entry. What it gained."""
+    begin(state)
+    n_visited = 0
+    note(state, start)
+    if state.place[start] >= 0:
+        visited[0] = arrays.session[state.place[start]]
+        n_visited = 1
+        take(arrays, values, state, start)
+    entry = start
+    for link in range(depth):
+        option, other, worth = step_target(arrays, values, state, entry, link == depth - 1, noise, visited, n_visited)
+        if option < 0 or (n_visited == 0 and other < 0 and worth <= 0):
+            break
+        if other >= 0:
+            note(state, other)
+            take(arrays, values, state, other)
+        if not fits(arrays, state, option):
+            # The rows beyond the session do not take it; settle sees what is left of the chain.
+            if other >= 0:
+                put(arrays, values, state, state.log_option[state.number[LOG] - 1])
+            break
+        note(state, entry)
+        put(arrays, values, state, option)
+        visited[n_visited] = arrays.session[option]
+        n_visited += 1
+        entry = other
+        if other < 0:
+            break
+    possible = True
+    for k in range(n_visited):
+        if state.count[visited[k]] > 0:
+            fill(arrays, values, state, visited[k], 3, 0.0)
+        possible = possible and not too_short(arrays, state, visited[k])
+    return settle(arrays, values, state, possible, temperature)
+
+
+@compiled
+def close(arrays: Arrays, values: Values, state: State, session: int, instead: int, temperature: float) -> float:
+    """One move: empty a session, open another `instead` (-1: none), place the dropped again. What it gained."""
+    begin(state)
+    while state.member_count[session] > 0:
+        entry = state.members[session, state.member_count[session] - 1]
+        note(state, entry)
+        take(arrays, values, state, entry)
+    possible = state.count[session] == 0 or not too_short(arrays, state, session)
+    if instead >= 0:
+        fill(arrays, values, state, instead, 40, 0.1)
+        possible = possible and not too_short(arrays, state, instead)
+    dropped = state.number[LOG]
+    for k in range(dropped):
+        entry = state.log_entry[k]
+        if not possible or state.place[entry] >= 0 or state.number[LOG] > LONGEST_LOG - 100:
+            continue
+        option = best_place(arrays, values, state, entry, session)
+        if option >= 0:
+            note(state, entry)
+            put(arrays, values, state, option)
+        else:
+            possible = eject_one(arrays, values, state, entry, session)
+    return settle(arrays, values, state, possible, temperature)
+
+
+@compiled
+def eject_one(arrays: Arrays, values: Values, state: State, entry: int, barred: int) -> bool:
+    """Place the entry where it throws out the one worth least, if that pays; False if a list became too short."""
+    found, ejected, most = -1, -1, 1e-9
+    for option in range(arrays.entry_start[entry], arrays.entry_start[entry + 1]):
+        session = arrays.session[option]
+        if session == barred:
+            continue
+        free = arrays.room[session] - state.load[session]
+        for k in range(state.member_count[session]):
+            other = state.members[session, k]
+            held = state.place[other]
+            gain = values.reduced[option] - values.reduced[held]
+            if arrays.weight[held] + free >= arrays.weight[option] and gain > most:
+                found, ejected, most = option, other, gain
+    if found < 0:
+        return True
+    note(state, ejected)
+    take(arrays, values, state, ejected)
+    if fits(arrays, state, found):
+        note(state, entry)
+        put(arrays, values, state, found)
+    else:
+        put(arrays, values, state, state.log_option[state.number[LOG] - 1])
+    return not too_short(arrays, state, arrays.session[found])
+
+
+@compiled
+def chain_many(
+    arrays: Arrays,
+    values: Values,
+    state: State,
+    starts: Array,
+    noise: float,
+    temperature: float,
+    seed: int,
+) -> None:
+    """Chains of random depth from these entries in turn."""
+    np.random.seed(seed)
+    visited = np.empty(DEPTH + 2, dtype=np.int64)
+    for start in starts:
+        chain(arrays, values, state, start, 1 + np.random.randint(DEPTH), noise, temperature, visited)
+
+
+@compiled
+def close_many(
+    arrays: Arrays, values: Values, state: State, sessions: Array, instead: Array, temperature: float, seed: int
+) -> None:
+    """Close each of these sessions if it is open, or open it; with another opened instead where one is given."""
+    np.random.seed(seed)
+    for k in range(len(sessions)):
+        session, other = sessions[k], instead[k]
+        if state.count[session] == 0:
+            other = session
+        if other >= 0 and other != session and state.count[other] > 0:
+            other = -1
+        if state.count[session] > 0 or other == session:
+            close(arrays, values, state, session, other, temperature)
