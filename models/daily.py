@@ -14,13 +14,14 @@ from models.goals.travel import Travel
 from models.goals.urgent_delay import UrgentDelay
 from models.goals.weeks_of_waiting import WeeksOfWaiting
 from models.rules import RULES
+from models.rules.equal_rates import EqualRates
 
-GOALS_INSTEAD = (GroupEquity.name, IndependentAccess.name)
-"""Limits whose elastic forms are goals here: as limits they can empty theatres and level down."""
+NOT_AS_LIMITS = (GroupEquity.name, IndependentAccess.name, EqualRates.name)
+"""Limits on shares can empty theatres and level down: equity is a goal here, in its elastic form."""
 
 DAILY = Policy(
     "daily",
-    rules=tuple(rule() for rule in RULES if rule.name not in GOALS_INSTEAD),
+    rules=tuple(rule() for rule in RULES if rule.name not in NOT_AS_LIMITS),
     goals=(
         UrgentDelay(),
         LongestWaits(),

@@ -1,13 +1,16 @@
-"""Floors on shares in whole numbers: what hard and elastic equity have in common.
+"""Shares in whole numbers: what hard and elastic equity have in common.
 
 A group g with n_g of the N entries that count gets at least floor((1 - tolerance) x P x n_g / N) of the
 P new placements that count. With (1 - tolerance) n_g / N = a / b in lowest terms, and s the shortfall:
     floor(a P / b) <= p_g + s   <=>   b p_g - a P + b s >= 1 - b,   all whole numbers.
+Equal rates hold both sides: with n_g / N = a / b in lowest terms, and t the places that a group may be off,
+    abs(p_g - P n_g / N) <= t   <=>   abs(b p_g - a P) <= floor(t b).
 Fixed placements are left out of both sides; entries count that have a new option.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -77,13 +80,17 @@ def access_floors(options: Options, tolerance: float, min_size: int) -> tuple[Fl
     homes = np.array(instance.column("patients", "home_provider") + ", " + services, dtype=object)
     base = np.flatnonzero(~options.fixed & instance.session_independent[options.session] & ~options.at_home)
     service = np.unique(services.astype("str"), return_inverse=True)[1][options.entry[base]]
-    order = np.argsort(service, kind="stable")
-    cuts = np.flatnonzero(np.diff(service[order])) + 1
     return tuple(
         floor
-        for within in np.split(base[order], cuts)
+        for within in split_by(base, service)
         for floor in floors_within(options, homes, within, tolerance, min_size)
     )
+
+
+def split_by(values: Ints, code: Ints) -> list[Ints]:
+    """The values with each code (n_values,), in the order of the codes, each part in the order given."""
+    order = np.argsort(code, kind="stable")
+    return np.split(values[order], np.flatnonzero(np.diff(code[order])) + 1)
 
 
 def floors_within(options: Options, groups: Array, base: Ints, tolerance: float, min_size: int) -> tuple[Floor, ...]:
@@ -107,19 +114,40 @@ def floors_within(options: Options, groups: Array, base: Ints, tolerance: float,
 
 def floor_rows(columns: Columns, floors: Sequence[Floor], shortfalls: Ints | None = None) -> Rows:
     """One row a floor; `shortfalls` (n_floors,) are the columns of the elastic form's shortfalls."""
-    if not floors:
+    b = np.array([floor.share.denominator for floor in floors], dtype=np.int64)
+    short = None if shortfalls is None else (np.arange(len(floors)), shortfalls, b)
+    return _share_rows(columns, floors, (1 - b).astype(np.float64), np.inf, short)
+
+
+def rate_rows(columns: Columns, shares: Sequence[Floor], slacks: Sequence[Fraction]) -> Rows:
+    """One row a share, without tolerance: it is met but for so many places, one too many or one too few."""
+    reach = [math.floor(slack * share.share.denominator) for share, slack in zip(shares, slacks, strict=True)]
+    most = np.array(reach, dtype=np.float64)
+    return _share_rows(columns, shares, -most, most)
+
+
+def _share_rows(
+    columns: Columns,
+    shares: Sequence[Floor],
+    lower: Array,
+    upper: Array | float,
+    direct: tuple[Ints, Ints, Ints] | None = None,
+) -> Rows:
+    """lower <= b placed among members - a placed among base <= upper, with a / b the share; a row a share."""
+    if not shares:
         return Rows.none(columns.n)
-    bases = {id(floor.base): floor.base for floor in floors}
-    everybody = {key: len(floors) + number for number, key in enumerate(bases)}
-    groups = [floor.members for floor in floors] + list(bases.values())
-    number = np.arange(len(floors))
-    a, b = np.array([floor.share.as_integer_ratio() for floor in floors], dtype=np.int64).T
+    bases = {id(share.base): share.base for share in shares}
+    everybody = {key: len(shares) + number for number, key in enumerate(bases)}
+    groups = [share.members for share in shares] + list(bases.values())
+    number = np.arange(len(shares))
+    a, b = np.array([share.share.as_integer_ratio() for share in shares], dtype=np.int64).T
     nothing = np.zeros(0, dtype=np.int64)
     return Rows.of_groups(
         columns.n,
-        [floor.key for floor in floors],
-        (nothing, nothing, nothing) if shortfalls is None else (number, shortfalls, b),
+        [share.key for share in shares],
+        direct or (nothing, nothing, nothing),
         (np.repeat(np.arange(len(groups)), [len(group) for group in groups]), np.concatenate(groups)),
-        (np.tile(number, 2), np.append(number, [everybody[id(floor.base)] for floor in floors]), np.append(b, -a)),
-        lower=(1 - b).astype(np.float64),
+        (np.tile(number, 2), np.append(number, [everybody[id(share.base)] for share in shares]), np.append(b, -a)),
+        lower=lower,
+        upper=upper,
     )

@@ -6,6 +6,7 @@ from allocator.rule import Limit, Screen
 from models.rules.commitments import Commitments
 from models.rules.consent import Consent
 from models.rules.dates import Dates
+from models.rules.equal_rates import EqualRates
 from models.rules.group_equity import GroupEquity
 from models.rules.in_pool import InPool
 from models.rules.independent_access import IndependentAccess
@@ -49,4 +50,5 @@ RULES: tuple[type[Screen] | type[Limit], ...] = (
     Overrides,
     GroupEquity,
     IndependentAccess,
+    EqualRates,
 )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from models.rules.commitments import Commitments
 from models.rules.consent import Consent
 from models.rules.dates import Dates
+from models.rules.equal_rates import EqualRates
 from models.rules.group_equity import GroupEquity
 from models.rules.in_pool import InPool
 from models.rules.independent_access import IndependentAccess
@@ -203,6 +204,16 @@ SHAPES: Mapping[str, Shape] = {
         {"home_provider": (*HOMES, *HOMES, "NCC"), "service_code": (*["110"] * 5, "100")},
         {"site_code": ("NCC01", "NCC01", "NCC01", "RAA01"), "service_code": ("110", "110", "100")},
         n_entries=6,
+        n_sessions=2,
+    ),
+    "equal_rates": Shape(
+        (
+            EqualRates(smallest=2),
+            EqualRates(tolerances=(0.25, 0.5), smallest=1),
+            EqualRates(group_columns=("imd_quintile",), tolerances=(0.5,), smallest=1, within="home_provider"),
+        ),
+        {"imd_quintile": (None, 1, 1, 5), "home_provider": HOMES, "service_code": ("110", "110", "110", "100")},
+        n_entries=5,
         n_sessions=2,
     ),
 }

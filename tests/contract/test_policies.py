@@ -9,18 +9,24 @@ import numpy as np
 import pytest
 
 from allocator.policy import Policy
-from allocator.rule import Columns, Rows
+from allocator.rule import Columns, Limit, Rows, Screen
 from models.daily import DAILY
 from models.goals.weighted import Weighted
 from models.rules import RULES
+from models.rules.equal_rates import EqualRates
 from models.rules.independent_spend import IndependentSpend
 from models.rules.session_cases import SessionCases
 from tests.contract.harness import policy_disagreements
 from tests.contract.shapes import DAYS, HOMES, HOSTS, Row, Shape, beds, draw_facts, drawn, pins
 
+TIGHTER_OR_LOOSER: Mapping[str, Screen | Limit] = {
+    "independent_spend": IndependentSpend(budget_gbp=1500),
+    "equal_rates": EqualRates(tolerances=(0.05, 0.08)),
+}
+"""Parameters that leave something to forbid, and something to admit."""
 EVERY_RULE = Policy(
     "every rule",
-    tuple(IndependentSpend(budget_gbp=1500) if rule is IndependentSpend else rule() for rule in RULES),
+    tuple(TIGHTER_OR_LOOSER.get(rule.name) or rule() for rule in RULES),
     (Weighted(),),
 )
 """Hard equity and a budget too, which the daily policy leaves out."""

@@ -219,6 +219,24 @@ def independent_access(model: Model, rule: Any) -> None:
         floor_on_share(model, rule, group, everybody)
 
 
+def equal_rates(model: Model, rule: Any) -> None:
+    """Of each group about the same share is placed as of everybody, or of everybody in its region."""
+    for column, tolerance in zip(rule.group_columns, rule.tolerances, strict=True):
+        everybody, groups = defaultdict(list), defaultdict(list)
+        for e, s in model.new():
+            row = model.case.entries[e]
+            region = row[rule.within] or None if rule.within else None
+            everybody[region].append((e, s))
+            groups[region, row[column] or None].append((e, s))
+        for (region, _), pairs in groups.items():
+            n, N = people(pairs), people(everybody[region])
+            # abs(placed in the group - n / N x placed in all) <= tolerance x max(n, smallest), times N
+            above = N * model.placed(pairs) - n * model.placed(everybody[region])
+            most = math.floor(Fraction(str(tolerance)) * max(n, rule.smallest) * N)
+            at_most(model, above, most)
+            at_least(model, above, -most)
+
+
 LIMITS = {
     "one_place": one_place,
     "one_place_at_a_time": one_place_at_a_time,
@@ -233,6 +251,7 @@ LIMITS = {
     "overrides": overrides,
     "group_equity": group_equity,
     "independent_access": independent_access,
+    "equal_rates": equal_rates,
 }
 
 

@@ -29,7 +29,16 @@ Found = list[tuple[str, int]] | Literal["contradiction"]
 
 VARIANTS = (
     ("daily", ()),
-    ("weighted", ("group_equity.equity_tolerance=0", "independent_access.equity_tolerance=0")),
+    (
+        "weighted",
+        (
+            "group_equity.equity_tolerance=0",
+            "independent_access.equity_tolerance=0",
+            "equal_rates.enabled=true",
+            "equal_rates.tolerances=[0.3, 0.25]",
+            "equal_rates.smallest=2",
+        ),
+    ),
     (
         "daily",
         (
