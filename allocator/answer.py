@@ -108,12 +108,14 @@ class Certificate:
     prices  (n_goals, n_rows + n_goals) int64: rows of the formulation, then the rows that hold goals
     held    (n_goals, n_goals) row k: what goal k was proven to hold of each goal before it
     proven  (n_goals,) bool, is there a certificate for the goal
+    by_session  (n_goals,) bool, is its unit the session, not the entry
     """
 
     scale: int
     prices: Ints
     held: Ints
     proven: Bools
+    by_session: Bools
 
 
 @dataclass(frozen=True, eq=False)

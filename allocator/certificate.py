@@ -4,13 +4,18 @@ Goal k, turned so that larger is better, is: maximise c @ z over all plans at le
 the goals before. For row prices u (whole numbers, in units of 1 / scale) every such plan satisfies
 
     scale c @ z  <=  sum over rows of (u upper if u > 0, u lower if u < 0)
-                   + sum over entries of max(0, best reduced price of its options)
-                   + sum over fixed placements of their reduced price
+                   + sum over units of the most that one can be worth
                    + sum over other columns of their best reduced price over their box
 
 with reduced prices scale c - matrix^T u. It follows from adding u times the rows and bounding each
-separable unit on its own; one place an entry is used in the units, so its rows carry no price. It holds
-for any u: nobody has to trust where the prices came from. All arithmetic is whole numbers.
+separable unit on its own. A goal has units of one kind:
+
+    an entry    max(0, best reduced price of its options), fixed placements their reduced price; one place an
+                entry is used in the units, so its rows carry no price
+    a session   its best pattern of cases and its opening, or nothing (`allocator.session_bound`); rows that the
+                sessions' own problems keep carry no price, those of one place an entry do
+
+It holds for any u: nobody has to trust where the prices came from. All arithmetic is whole numbers.
 """
 
 from __future__ import annotations
@@ -22,7 +27,8 @@ from scipy import sparse
 
 from allocator.answer import Certificate
 from allocator.formulation import Model
-from allocator.instance import Floats, Ints
+from allocator.instance import Bools, Floats, Ints
+from allocator.session_bound import session_values
 
 SCALE = 2**20
 SAFE = 2**62
@@ -33,17 +39,19 @@ class PricesTooLargeError(ValueError):
     """Prices that cannot be checked in 64-bit whole numbers."""
 
 
+def goal_sides(model: Model, held: Sequence[int]) -> tuple[Floats, Floats]:
+    """Sides (len(held),) of the rows that hold the first goals at these values: (lower, upper)."""
+    goals = model.goals[: len(held)]
+    sides = np.array([value - goal.constant for goal, value in zip(goals, held, strict=True)], dtype=np.float64)
+    larger = np.array([goal.sense == "max" for goal in goals], dtype=bool)
+    return np.where(larger, sides, -np.inf), np.where(larger, np.inf, sides)
+
+
 def goal_rows(model: Model, held: Sequence[int]) -> tuple[sparse.csr_array, Floats, Floats]:
     """Rows that hold the first len(held) goals at these values: (matrix, lower, upper)."""
     goals = model.goals[: len(held)]
     values = np.array([goal.values for goal in goals], dtype=np.int64).reshape(len(goals), model.n_columns)
-    sides = np.array([value - goal.constant for goal, value in zip(goals, held, strict=True)], dtype=np.float64)
-    larger = np.array([goal.sense == "max" for goal in goals], dtype=bool)
-    return (
-        sparse.csr_array(values),
-        np.where(larger, sides, -np.inf),
-        np.where(larger, np.inf, sides),
-    )
+    return (sparse.csr_array(values), *goal_sides(model, held))
 
 
 def held_value(model: Model, k: int, value: int) -> int:
@@ -68,9 +76,12 @@ def with_held(model: Model, held: Sequence[int]) -> tuple[sparse.csr_array, Floa
     )
 
 
-def priced_rows(model: Model, n_held: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Rows that may carry a price: all but those of one place an entry."""
+def priced_rows(model: Model, n_held: int, by_session: bool = False) -> Bools:
+    """Rows (n_rows + n_held,) that may carry a price: all but those that the units keep."""
     priced = np.ones(model.n_rows + n_held, dtype=bool)
+    if by_session:
+        priced[: model.n_rows] = ~model.sessions.inside
+        return priced
     for block in model.blocks:
         if block.label == UNPRICED:
             priced[block.start : block.stop] = False
@@ -82,39 +93,57 @@ def certified_bound(model: Model, k: int, certificate: Certificate) -> int:
     if not certificate.proven[k]:
         raise ValueError(f"goal {k} has no certificate")
     held = [int(value) for value in certificate.held[k, :k]]
-    n_rows = model.n_rows
-    prices = np.concatenate([certificate.prices[k, :n_rows], certificate.prices[k, n_rows : n_rows + k]])
-    return bound_of(model, k, held, prices, certificate.scale)
+    prices = certificate.prices[k, : model.n_rows + k]
+    return bound_of(model, k, held, prices, certificate.scale, bool(certificate.by_session[k]))
 
 
-def bound_of(model: Model, k: int, held: Sequence[int], prices: Ints, scale: int) -> int:
-    """The bound on goal k that row prices (n_rows + k,) prove, earlier goals held at `held`."""
-    matrix, lower, upper = with_held(model, held)
-    goal = model.goals[k]
+def bound_of(model: Model, k: int, held: Sequence[int], prices: Ints, scale: int, by_session: bool = False) -> int:
+    """The bound on goal k that row prices (n_rows + k,) prove, earlier goals held at `held`.
+
+    The units are entries, or sessions. Raises PricesTooLargeError.
+    """
+    rows, goal, earlier = model.rows, model.goals[k], model.goals[: len(held)]
     sign = 1 if goal.sense == "max" else -1
-    prices = np.where(priced_rows(model, len(held)), prices, 0)
+    below, above = goal_sides(model, held)
+    lower, upper = np.concatenate([rows.lower, below]), np.concatenate([rows.upper, above])
+    prices = np.where(priced_rows(model, len(held), by_session), prices, 0)
     sides = np.where(prices > 0, upper, np.where(prices < 0, lower, 0.0))
     # An open side proves nothing: its price counts as none.
     prices = np.where(np.isfinite(sides), prices, 0)
-    sides = np.where(np.isfinite(sides), sides, 0.0).astype(np.int64)
-    _refuse_overflow(matrix, prices, goal.values, scale, int(model.column_upper.max(initial=1)))
-    reduced = sign * scale * goal.values - matrix.T @ prices
-    rows_part = sum(int(price) * int(side) for price, side in zip(prices, sides, strict=True) if price)
-    total = rows_part + units_part(model, reduced)
-    best = total // scale
-    return goal.constant + sign * best
+    _refuse_overflow(model, prices, scale * np.abs(goal.values.astype(np.float64)), _widest(model, by_session))
+    reduced = sign * scale * goal.values - rows.column_prices(prices[: model.n_rows])
+    for price, before in zip(prices[model.n_rows :].tolist(), earlier, strict=True):
+        if price:
+            reduced -= price * before.values
+    told = np.flatnonzero(prices)
+    rows_part: int = sum(price * int(side) for price, side in zip(prices[told].tolist(), sides[told], strict=True))
+    units = sessions_part(model, reduced) if by_session else entries_part(model, reduced)
+    return goal.constant + sign * ((rows_part + units) // scale)
 
 
-def units_part(model: Model, reduced: Ints) -> int:
+def entries_part(model: Model, reduced: Ints) -> int:
     """Sum over entries, fixed placements and boxed columns of the best reduced price of each."""
     n_options = model.n_options
     free = ~model.fixed
     fixed_part = _exact_sum(reduced[:n_options][model.fixed])
     best = np.zeros(model.n_entries, dtype=np.int64)
     np.maximum.at(best, model.entry[free], reduced[:n_options][free])
-    low, high = model.column_lower[n_options:], model.column_upper[n_options:]
-    boxed = np.maximum(reduced[n_options:] * low, reduced[n_options:] * high)
-    return fixed_part + _exact_sum(best) + _exact_sum(boxed)
+    return fixed_part + _exact_sum(best) + boxed_part(model, reduced, np.arange(n_options, model.n_columns))
+
+
+def sessions_part(model: Model, reduced: Ints) -> int:
+    """Sum over sessions of the most that each can be worth, and over boxed columns of their best reduced price."""
+    boxed = np.ones(model.n_columns, dtype=bool)
+    boxed[: model.n_options] = False
+    opening = model.sessions.opening
+    boxed[opening[opening >= 0]] = False
+    return _exact_sum(session_values(model.sessions, reduced)) + boxed_part(model, reduced, np.flatnonzero(boxed))
+
+
+def boxed_part(model: Model, reduced: Ints, columns: Ints) -> int:
+    """Sum over these columns of the best reduced price over the box of each."""
+    low, high = model.column_lower[columns], model.column_upper[columns]
+    return _exact_sum(np.maximum(reduced[columns] * low, reduced[columns] * high))
 
 
 def _exact_sum(values: Ints) -> int:
@@ -123,11 +152,23 @@ def _exact_sum(values: Ints) -> int:
     return (int(high.sum()) << 31) + int(low.sum())
 
 
-def _refuse_overflow(matrix: sparse.csr_array, prices: Ints, values: Ints, scale: int, widest: int) -> None:
-    """Reduced prices times the widest box must stay within 64 bits."""
-    columns = abs(matrix).astype(np.float64).T @ np.abs(prices.astype(np.float64))
-    largest = float(columns.max(initial=0.0)) + float(np.abs(values.astype(np.float64)).max(initial=0.0)) * scale
-    if largest * max(1, widest) >= SAFE:
+def _widest(model: Model, by_session: bool) -> int:
+    """What may be multiplied with, or added up of, a reduced price: the widest box, and the largest session."""
+    widest = int(model.column_upper.max(initial=1))
+    if by_session:
+        # The best pattern of a session needs the sum over its columns to stay below half of the 62 bits.
+        widest = max(widest, 2 * (int(np.bincount(model.session).max(initial=0)) + 1))
+    return widest
+
+
+def _refuse_overflow(model: Model, prices: Ints, values: Floats, widest: int) -> None:
+    """Reduced prices, of which the goal brings so much (n_columns,), times `widest` must stay within 64 bits."""
+    size = np.abs(prices.astype(np.float64))
+    largest = values + model.rows.magnitudes().column_prices(size[: model.n_rows])
+    for price, before in zip(size[model.n_rows :].tolist(), model.goals, strict=False):
+        if price:
+            largest += price * np.abs(before.values.astype(np.float64))
+    if float(largest.max(initial=0.0)) * max(1, widest) >= SAFE:
         raise PricesTooLargeError("The certificate's prices are too large to be checked in whole numbers.")
 
 

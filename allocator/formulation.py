@@ -15,6 +15,7 @@ from allocator.instance import Bools, Ints, read_only
 from allocator.options import Options
 from allocator.policy import Policy
 from allocator.rule import Columns, Goal, Rows
+from allocator.session_bound import SessionProblems, session_problems
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,11 @@ class Model:
         columns = np.full(self.n_sessions, -1, dtype=np.int64)
         columns[self.opening_session] = self.n_options + np.arange(len(self.opening_session))
         return read_only(columns)
+
+    @cached_property
+    def sessions(self) -> SessionProblems:
+        """What each session settles alone."""
+        return session_problems(self)
 
 
 @dataclass(frozen=True, eq=False)

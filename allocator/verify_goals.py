@@ -64,15 +64,18 @@ def read_certificate(run_folder: Path) -> Certificate:
     """The prices of a run. Raises InputError where they cannot be read."""
     try:
         with np.load(io.BytesIO((run_folder / "certificate.npz").read_bytes()), allow_pickle=False) as stored:
-            found = Certificate(int(stored["scale"]), stored["prices"], stored["held"], stored["proven"])
+            names = ("prices", "held", "proven", "by_session")
+            found = Certificate(int(stored["scale"]), *(stored[name] for name in names))
     except (OSError, EOFError, LookupError, TypeError, ValueError, NotImplementedError, *DAMAGED) as error:
         raise InputError([f"certificate.npz cannot be read: {error}"]) from error
     # A scale below zero would turn every bound round; fractions cannot be added up exactly.
     problems = [] if found.scale >= 1 else [f"certificate.npz proves nothing at scale {found.scale}; wanted 1 or more."]
-    wanted = {"prices": (found.prices, np.int64), "held": (found.held, np.int64), "proven": (found.proven, np.bool_)}
-    for name, (array, dtype) in wanted.items():
-        if array.dtype != dtype:
-            problems.append(f"certificate.npz cannot be read: {name} are {array.dtype}; wanted {np.dtype(dtype)}.")
+    for name, dtype in zip(names, (np.int64, np.int64, np.bool_, np.bool_), strict=True):
+        if (kind := getattr(found, name).dtype) != dtype:
+            problems.append(f"certificate.npz cannot be read: {name} are {kind}; wanted {np.dtype(dtype)}.")
+    if found.by_session.shape != found.proven.shape:
+        shapes = f"{found.by_session.shape} units and {found.proven.shape} goals"
+        problems.append(f"certificate.npz cannot be read: it has {shapes}; wanted a unit a goal.")
     if problems:
         raise InputError(problems)
     return found

@@ -210,7 +210,7 @@ def test_goal_without_certificate_has_no_bound() -> None:
     n_goals, n_rows = len(formulation.goals), len(formulation.rows.keys)
     shape = (n_goals, n_rows + n_goals)
     nothing = np.zeros(shape, dtype=np.int64), np.zeros((n_goals, n_goals), dtype=np.int64)
-    certificate = Certificate(SCALE, *nothing, np.zeros(n_goals, dtype=bool))
+    certificate = Certificate(SCALE, *nothing, *np.zeros((2, n_goals), dtype=bool))
     with pytest.raises(ValueError, match="goal 0 has no certificate"):
         certified_bound(formulation, 0, certificate)
 
@@ -304,7 +304,7 @@ def tampered(folder: Path, certificate: Certificate, bounds: dict[str, int]) -> 
 
 def stored(folder: Path) -> Certificate:
     with np.load(folder / "certificate.npz") as kept:
-        return Certificate(int(kept["scale"]), kept["prices"], kept["held"], kept["proven"])
+        return Certificate(int(kept["scale"]), kept["prices"], kept["held"], kept["proven"], kept["by_session"])
 
 
 @pytest.fixture
@@ -315,7 +315,7 @@ def copied(folder: Path, tmp_path: Path) -> Path:
 def test_tampered_prices_are_found(copied: Path) -> None:
     kept = stored(copied)
     assert kept.prices.any()
-    found = tampered(copied, Certificate(kept.scale, kept.prices * 2, kept.held, kept.proven), {})
+    found = tampered(copied, replace(kept, prices=kept.prices * 2), {})
     assert "the prices prove" in found
 
 
@@ -328,20 +328,22 @@ def test_bound_that_the_prices_do_not_prove_is_found(copied: Path) -> None:
 def test_scale_that_is_not_above_zero_proves_nothing(copied: Path, scale: int) -> None:
     """A negative scale would turn every bound round."""
     kept = stored(copied)
-    found = tampered(copied, Certificate(scale, kept.prices, kept.held, kept.proven), {})
+    found = tampered(copied, replace(kept, scale=scale), {})
     assert "certificate.npz" in found
     assert f"scale {scale}" in found
 
 
 def test_prices_that_are_not_whole_numbers_are_refused(copied: Path) -> None:
     kept = stored(copied)
-    found = tampered(copied, Certificate(kept.scale, kept.prices.astype(np.float64) / 3, kept.held, kept.proven), {})
+    found = tampered(copied, replace(kept, prices=kept.prices.astype(np.float64) / 3), {})
     assert "certificate.npz cannot be read: prices are float64" in found
 
 
 def test_certificate_of_fewer_goals_is_found(copied: Path) -> None:
     kept = stored(copied)
-    found = tampered(copied, Certificate(kept.scale, kept.prices[:2], kept.held[:2], kept.proven[:2]), {})
+    found = tampered(
+        copied, Certificate(kept.scale, kept.prices[:2], kept.held[:2], kept.proven[:2], kept.by_session[:2]), {}
+    )
     assert found != ""
 
 

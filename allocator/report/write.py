@@ -153,6 +153,7 @@ def certificate_bytes(certificate: Certificate) -> bytes:
         "prices": certificate.prices,
         "held": certificate.held,
         "proven": certificate.proven,
+        "by_session": certificate.by_session,
     }
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

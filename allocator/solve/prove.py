@@ -179,7 +179,7 @@ def prove_all(model: Model, values: Sequence[int], seconds: float, limits: Limit
             prices[k, : n_rows + k] = found
             held[k, :k] = floors[:k]
             bounds.append(bound)
-    return Certificate(SCALE, prices, held, np.ones(n_goals, dtype=bool)), bounds
+    return Certificate(SCALE, prices, held, np.ones(n_goals, dtype=bool), np.zeros(n_goals, dtype=bool)), bounds
 
 
 def prove(

@@ -153,6 +153,7 @@ def run_of(options: Options, policy: Policy, chosen: np.ndarray[Any, Any], reaso
             np.arange(6, dtype=np.int64).reshape(2, 3),
             np.array([4, 5], dtype=np.int64),
             np.array([1, 0], dtype=np.int64),
+            np.array([0, 1], dtype=np.int64),
         ),
         trace=(TracePoint(0.5, goals[0].label, 3, None), TracePoint(1.25, goals[0].label, 2, 2)),
         entries_with_option=options.entries_with_option,

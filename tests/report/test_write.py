@@ -51,7 +51,7 @@ def test_the_certificate_comes_back_as_it_was(tmp_path: Path) -> None:
     write_run(run, None, tmp_path / "run")
     with np.load(tmp_path / "run/certificate.npz", allow_pickle=False) as stored:
         assert int(stored["scale"]) == run.certificate.scale
-        for name in ("prices", "held", "proven"):
+        for name in ("prices", "held", "proven", "by_session"):
             assert np.array_equal(stored[name], getattr(run.certificate, name))
     assert certificate_bytes(run.certificate) == (tmp_path / "run/certificate.npz").read_bytes()
 
