@@ -159,17 +159,24 @@ def build_options(facts: Facts, screens: Sequence[Screen], closed: Collection[in
     """
     waiting = np.flatnonzero(facts.standing.waiting)
     pieces = []
+    is_open = np.ones(len(facts.instance.session_row), dtype=bool)
+    is_open[list(closed)] = False
     for pairs in joined_pairs(facts, screens, waiting):
-        pairs = pairs.take(~np.isin(pairs.session, list(closed)))
+        pairs = kept(pairs, is_open[pairs.session])
         for screen in screens:
-            pairs = pairs.take(screen.keep(pairs))
-        pieces.append(pairs)
-    pieces.append(fixed_options(facts))
-    entry = np.concatenate([piece.entry for piece in pieces])
-    session = np.concatenate([piece.session for piece in pieces])
-    fixed = np.concatenate([piece.fixed for piece in pieces])
-    order = np.lexsort((session, entry))
+            pairs = kept(pairs, screen.keep(pairs))
+        pieces.append((pairs.entry, pairs.session, pairs.fixed))  # and nothing that is worked out about them
+    settled = fixed_options(facts)
+    pieces.append((settled.entry, settled.session, settled.fixed))
+    entry, session, fixed = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+    # Nearly sorted already, and a stable sort of one key is quick on that.
+    order = np.argsort(entry * len(is_open) + session, kind="stable")
     return Options(facts, read_only(entry[order]), read_only(session[order]), read_only(fixed[order]))
+
+
+def kept(pairs: Options, keep: Bools) -> Options:
+    """The pairs to keep: the same, with all that is worked out about them, where these are all."""
+    return pairs if keep.all() else pairs.take(keep)
 
 
 def fixed_options(facts: Facts) -> Options:
@@ -195,7 +202,8 @@ def joined_pairs(facts: Facts, screens: Sequence[Screen], entries: Ints) -> Iter
     sessions_of: dict[tuple[Any, ...], list[int]] = {}
     for row, key in enumerate(session_keys):
         sessions_of.setdefault(key, []).append(row)
-    found = [np.array(sessions_of.get(entry_keys[entry], []), dtype=np.int64) for entry in entries]
+    rows_of = {key: np.array(rows, dtype=np.int64) for key, rows in sessions_of.items()}
+    found = [rows_of.get(entry_keys[entry], np.zeros(0, dtype=np.int64)) for entry in entries]
     counts = np.array([len(rows) for rows in found], dtype=np.int64)
     chunk_of = np.cumsum(counts) // CHUNK_PAIRS
     for chunk in np.unique(chunk_of):

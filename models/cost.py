@@ -17,6 +17,7 @@ from allocator.allocation import Allocation
 from allocator.instance import Array, Ints
 from allocator.options import Facts, Options
 from allocator.rule import Columns, Rows
+from models.numbering import numbered
 
 
 def pence(gbp: Array) -> Ints:
@@ -50,7 +51,8 @@ def opening_rows(columns: Columns) -> Rows:
     options, opening = columns.options, columns.opening_column
     costs = (columns.facts.instance.column("sessions", "opening_cost_gbp") > 0) & (opening >= 0)
     placed = np.flatnonzero(costs[options.session])
-    sessions, row, count = np.unique(options.session[placed], return_inverse=True, return_counts=True)
+    sessions, row = numbered(options.session[placed])
+    count = np.bincount(row)
     return Rows.of(
         columns.n,
         list(columns.facts.instance.column("sessions", "session_id")[sessions]),

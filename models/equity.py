@@ -23,6 +23,7 @@ from allocator.errors import UsageError, maybe
 from allocator.instance import Array, Instance, Ints
 from allocator.options import Options
 from allocator.rule import Columns, Rows
+from models.numbering import numbered
 
 UNKNOWN = "unknown"
 
@@ -96,7 +97,7 @@ def split_by(values: Ints, code: Ints) -> list[Ints]:
 def floors_within(options: Options, groups: Array, base: Ints, tolerance: float, min_size: int) -> tuple[Floor, ...]:
     """A floor for every group among the options `base`; `groups` (n_entries,) names the group of each entry."""
     names, group = np.unique(groups.astype("str"), return_inverse=True)
-    entries = np.unique(options.entry[base])
+    entries, _ = numbered(options.entry[base])
     sizes = np.bincount(group[entries], minlength=len(names))
     of_base = group[options.entry[base]]
     kept = kept_share(tolerance)

@@ -155,7 +155,7 @@ class Part:
         return State(
             place=np.full(model.n_entries, -1, dtype=np.int64),
             load=load.astype(np.int64),
-            count=count.astype(np.int64),
+            cases=count.astype(np.int64),
             activity=self.base.copy(),
             members=np.zeros((model.n_sessions, slots), dtype=np.int32),
             position=np.zeros(model.n_entries, dtype=np.int64),
@@ -203,20 +203,21 @@ class WatchedRows:
     def of(cls, layout: Layout, option: Ints, held: Sequence[int]) -> WatchedRows:
         """The rows over these options with the first len(held) goals held."""
         model = layout.model
-        below, lower, upper = goal_rows(model, held)
+        held_rows, lower, upper = goal_rows(model, held)
         own = np.flatnonzero(layout.beyond)
         first, last = model.n_options, model.first_auxiliary
-        below = below.tocsc()
+        below = sparse.csc_array(held_rows)
 
-        def columns(which: Ints | slice) -> sparse.csc_array:
-            return sparse.vstack([sparse.csc_array(layout.matrix[:, which])[own], below[:, which]], format="csc")
+        def columns(which: Ints) -> sparse.csc_array:
+            parts = [sparse.csc_array(layout.matrix[:, which])[own], sparse.csc_array(below[:, which])]
+            return sparse.csc_array(sparse.vstack(parts))
 
         nothing = sparse.csr_array((len(held), layout.weights.shape[1]), dtype=np.int64)
         return cls(
             row=np.concatenate([own, model.n_rows + np.arange(len(held))]),
             lower=np.concatenate([model.rows.lower[own], lower]),
             upper=np.concatenate([model.rows.upper[own], upper]),
-            base=np.concatenate([layout.base[own], below @ model.column_lower]),
+            base=np.concatenate([layout.base[own], held_rows @ model.column_lower]),
             options=columns(option),
             openings=columns(np.arange(first, last)),
             eases=columns(np.arange(last, model.n_columns)).tocoo(),
@@ -228,7 +229,8 @@ class WatchedRows:
     def size(self) -> Floats:
         """(n_watched,) largest effect of one placement on each row, at least 1."""
         direct, grouped = (abs(part).max(axis=1).toarray().ravel() for part in (self.options, self.weights))
-        return np.maximum(np.maximum(direct, grouped), 1.0)
+        largest: Floats = np.maximum(np.maximum(direct, grouped), 1.0)
+        return largest
 
     def arrays(self, layout: Layout) -> dict[str, np.ndarray]:
         """What Arrays say of the rows."""

@@ -118,7 +118,7 @@ def chain(
             break
     possible = True
     for k in range(n_visited):
-        if state.count[visited[k]] > 0:
+        if state.cases[visited[k]] > 0:
             fill(arrays, values, state, visited[k], 3, 0.0)
         possible = possible and not too_short(arrays, state, visited[k])
     return settle(arrays, values, state, possible, temperature)
@@ -132,7 +132,7 @@ def close(arrays: Arrays, values: Values, state: State, session: int, instead: i
         entry = state.members[session, state.member_count[session] - 1]
         note(state, entry)
         take(arrays, values, state, entry)
-    possible = state.count[session] == 0 or not too_short(arrays, state, session)
+    possible = state.cases[session] == 0 or not too_short(arrays, state, session)
     if instead >= 0:
         fill(arrays, values, state, instead, 40, 0.1)
         possible = possible and not too_short(arrays, state, instead)
@@ -202,9 +202,9 @@ def close_many(
     np.random.seed(seed)
     for k in range(len(sessions)):
         session, other = sessions[k], instead[k]
-        if state.count[session] == 0:
+        if state.cases[session] == 0:
             other = session
-        if other >= 0 and other != session and state.count[other] > 0:
+        if other >= 0 and other != session and state.cases[other] > 0:
             other = -1
-        if state.count[session] > 0 or other == session:
+        if state.cases[session] > 0 or other == session:
             close(arrays, values, state, session, other, temperature)

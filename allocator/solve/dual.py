@@ -14,16 +14,15 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from scipy import optimize, sparse
 
-from allocator.certificate import priced_rows
 from allocator.formulation import Model
-from allocator.instance import Array, Bools, Floats, Ints
-from allocator.solve.priced_columns import Places, bests, curvature, gather, soften, subtract_prices
+from allocator.instance import Floats, Ints
+from allocator.solve.priced_columns import Places, curvature, gather, soften
+from allocator.solve.pricing import Held, Pricing, starts_of, typical_gain
 
 TEMPERATURES = (0.3, 0.1, 0.03, 0.01, 0.004, 0.0016, 0.0006)
 """In typical gains."""
@@ -37,18 +36,19 @@ LOOKS = 6
 """At one temperature, at most."""
 SETTLED = 0.1
 """Of what bends the bound, the part that shares of 1 count."""
+LEAST_SHARES = 0.3
+"""Every row is scaled as if it had at least so many half-settled placements."""
 LEAST_BEND = 1e-2
 ENOUGH = 0.1
 """A temperature is done when the softened bound falls by less than this share of its softness."""
 WINDOW = (20.0, 0.3)
 """Options are in the window within so many temperatures, and so many typical gains, of the best of their entry."""
-FIRST_OPTIONS = 300_000
-"""The hottest temperature sees every so-manieth option of an entry, about this many in all."""
+SAMPLE = 200_000
+"""Options that hot temperatures look at, about: those of every so-manieth entry."""
+SAMPLED_UNTIL = 0.02
+"""Colder temperatures see all entries."""
 PRECISION = 5e-5
 """Of the bound: where softness is less than this, colder is of no use."""
-
-Held = tuple[sparse.csr_array, Floats, Floats]
-"""Rows that hold earlier goals: matrix (n_held, n_columns), lower, upper; see `certificate.goal_rows`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,114 +98,14 @@ class Effort:
             raise OutOfTimeError
 
 
-@lru_cache(maxsize=1)
-def places_of(model: Model) -> Places:
-    """The places of a model's options, kept for the next goal."""
-    return Places.of(model)
-
-
-class Pricing:
-    """One goal over the rows of a model: who is worth pricing, and the exact bound at any prices."""
-
-    def __init__(self, model: Model, gains: Floats, held: Held) -> None:
-        self.model = model
-        n_options = model.n_options
-        self.places, self.held_places = places_of(model), Places.of_rows(held[0], n_options)
-        self.held = held[0]
-        lower = np.concatenate([model.rows.lower, held[1]])
-        upper = np.concatenate([model.rows.upper, held[2]])
-        closed = priced_rows(model, len(held[1])) & ~idle_rows(model, gains, held[0])
-        fixed = np.zeros(model.n_columns)
-        fixed[:n_options] = model.fixed
-        used = np.concatenate([model.rows.activity(fixed), held[0] @ fixed])
-        self.upper = np.where(closed, upper - used, np.inf)
-        self.lower = np.where(closed, lower - used, -np.inf)
-        self.constant = float(gains[:n_options][model.fixed].sum())
-        self.option = np.flatnonzero(self._worth(gains) & ~model.fixed)
-        self.gain = gains[self.option]
-        self.entry_start = starts_of(model.entry[self.option])
-        self.box_gain = gains[n_options:]
-        self.box_lower = model.column_lower[n_options:].astype(np.float64)
-        self.box_width = model.column_upper[n_options:] - self.box_lower
-        direct = sparse.csr_array(model.rows.direct[:, n_options:]).astype(np.float64)
-        grouped = model.rows.weights @ model.rows.members[:, n_options:]
-        self.boxes = sparse.vstack([direct + grouped, held[0][:, n_options:]], format="csr").astype(np.float64)
-
-    def _worth(self, gains: Floats) -> Bools:
-        """(n_options,) could the reduced gain be above nothing at any prices; the others bound nothing."""
-        model, n_options, n_rows = self.model, self.model.n_options, self.model.n_rows
-        worth: Bools = gains[:n_options] > 0
-        helps = np.zeros(model.n_columns, dtype=bool)
-        for rows, first in ((model.rows.direct, 0), (self.held, n_rows)):
-            row, column, data = _triplets(rows)
-            stop = first + rows.shape[0]
-            up, low = np.isfinite(self.upper[first:stop]), np.isfinite(self.lower[first:stop])
-            helps[column[((data < 0) & up[row]) | ((data > 0) & low[row])]] = True
-        row, group, data = _triplets(model.rows.weights)
-        up, low = np.isfinite(self.upper[:n_rows]), np.isfinite(self.lower[:n_rows])
-        useful = np.unique(group[((data < 0) & up[row]) | ((data > 0) & low[row])])
-        helps[model.rows.members[useful].indices] = True
-        return worth | helps[:n_options]
-
-    def possible(self, prices: Floats) -> Floats:
-        """The prices without those that a row's open side, or no number at all, makes worthless."""
-        prices = np.nan_to_num(prices, nan=0.0, posinf=0.0, neginf=0.0)
-        side = np.where(prices > 0, self.upper, self.lower)
-        return np.where(np.isfinite(side), prices, 0.0)
-
-    def places_prices(self, prices: Floats) -> Floats:
-        """Prices of rows and groups (n_rows + n_groups,)."""
-        of_rows = prices[: self.model.n_rows]
-        return np.concatenate([of_rows, self.model.rows.weights.T @ of_rows])
-
-    def reduced(self, prices: Floats) -> Floats:
-        """(n_worth,) gains after paying, of the options worth pricing."""
-        value = self.gain.copy()
-        subtract_prices(self.option, self.places, self.places_prices(prices), value)
-        if self.held.shape[0]:
-            subtract_prices(self.option, self.held_places, prices[self.model.n_rows :], value)
-        return value
-
-    def rest(self, prices: Floats) -> float:
-        """What the bound has beside the entries: fixed placements, boxed columns, sides of the rows."""
-        boxed = self.box_gain - self.boxes.T @ prices
-        total = self.constant + float(self.box_lower @ boxed + self.box_width @ np.maximum(boxed, 0.0))
-        above, below = prices > 0, prices < 0
-        return total + float(prices[above] @ self.upper[above] + prices[below] @ self.lower[below])
-
-    def bound(self, prices: Floats, reduced: Floats) -> tuple[float, Floats]:
-        """The exact bound at these prices, and the best of every entry with an option worth pricing."""
-        best = np.zeros(len(self.entry_start) - 1)
-        bests(self.entry_start, reduced, best)
-        return float(best.sum()) + self.rest(prices), best
-
-
-def _triplets(matrix: sparse.csr_array) -> tuple[Array, Array, Array]:
-    """(row, column, coefficient) of a matrix."""
-    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), matrix.indices, matrix.data
-
-
-def starts_of(sorted_keys: Ints) -> Ints:
-    """Where each key begins in a sorted array, and its length at the end."""
-    return np.append(np.flatnonzero(np.diff(sorted_keys, prepend=-1)), len(sorted_keys))
-
-
-def idle_rows(model: Model, gains: Floats, held: sparse.csr_array) -> Bools:
-    """(n_rows + n_held,) rows that an auxiliary of a later goal satisfies for nothing."""
-    first = model.first_auxiliary
-    matters = (gains[first:] != 0) | (abs(held[:, first:]).sum(axis=0) > 0)
-    free = sparse.csr_array(model.rows.direct[:, first:][:, ~matters])
-    return np.concatenate([np.diff(free.indptr) > 0, np.zeros(held.shape[0], dtype=bool)])
-
-
 class Window:
     """The softened bound over some of the options, as a function of non-negative scaled variables."""
 
-    def __init__(self, pricing: Pricing, kept: Ints, *, sample: bool = False) -> None:
+    def __init__(self, pricing: Pricing, kept: Ints, every: int) -> None:
         model = pricing.model
         n_rows, n_groups = model.n_rows, model.rows.weights.shape[1]
         self.pricing = pricing
-        self.kept, self.sample = kept, sample
+        self.kept, self.every = kept, every
         option = pricing.option[self.kept]
         self.gain = pricing.gain[self.kept]
         self.entry_start = starts_of(model.entry[option])
@@ -224,6 +124,7 @@ class Window:
         self.above = np.flatnonzero(np.isfinite(pricing.upper[live]))
         self.below = np.flatnonzero(np.isfinite(pricing.lower[live]))
         self.sides = np.concatenate([pricing.upper[live][self.above], -pricing.lower[live][self.below]])
+        self.largest = largest(self.places, len(live), self.weights, self.boxes)
         self.share = np.zeros(len(option))
         self.scale = np.ones(len(self.sides))
 
@@ -253,6 +154,8 @@ class Window:
         places = np.concatenate([price, self.weights.T @ price[: self.n_own]])
         activity = np.zeros(len(places))
         total, softness = soften(self.entry_start, self.gain, self.places, places, temperature, self.share, activity)
+        # Every entry of a sample stands for so many.
+        total, softness, activity = self.every * total, self.every * softness, self.every * activity
         used = activity[:n_live]
         used[: self.n_own] += self.weights @ activity[n_live:]
         boxed = self.pricing.box_gain - self.boxes.T @ price
@@ -276,15 +179,26 @@ class Window:
         self.soft(price, temperature)
         square = np.zeros(len(self.live) + self.weights.shape[1])
         curvature(self.places, self.share * (1.0 + SETTLED - self.share), square)
+        square *= self.every
         bend = square[: len(self.live)]
         bend[: self.n_own] += self.weights.power(2) @ square[len(self.live) :]
         boxed = (self.pricing.box_gain - self.boxes.T @ price) / (BOX_TEMPERATURE * temperature)
         part = 1.0 / (1.0 + np.exp(-np.clip(boxed, -50.0, 50.0)))
         moves = self.pricing.box_width * np.maximum(part * (1.0 - part), LEAST_BEND) / BOX_TEMPERATURE
         bend += self.boxes.power(2) @ moves
-        typical = np.median(bend[bend > 0]) if (bend > 0).any() else 1.0
-        scale = 1.0 / np.sqrt(np.maximum(bend, LEAST_BEND * typical))
+        scale = 1.0 / np.sqrt(bend + LEAST_SHARES * self.largest**2)
         self.scale = np.concatenate([scale[self.above], scale[self.below]])
+
+
+def largest(places: Places, n_live: int, weights: sparse.csr_array, boxes: sparse.csr_array) -> Floats:
+    """(n_live,) the largest coefficient of each row; 1 where there is none."""
+    found = np.zeros(n_live + weights.shape[1])
+    np.maximum.at(found, places.place, np.abs(places.coefficient))
+    found = found[:n_live]
+    found[: weights.shape[0]] = np.maximum(found[: weights.shape[0]], abs(weights).max(axis=1).toarray().ravel())
+    alone = abs(boxes).max(axis=1).toarray().ravel()
+    found = np.where(found > 0, found, alone)
+    return np.where(found > 0, found, 1.0)
 
 
 def compact(option: Ints, sources: tuple[tuple[Places, Any], ...]) -> Places:
@@ -362,14 +276,15 @@ class Descent:
                 break
 
     def window(self, temperature: float) -> Window:
-        """The options to work on: every so-manieth at the hottest temperature, then those near the best."""
+        """The options to work on: those near the best of their entry; of a sample of the entries while it is hot."""
         pricing = self.pricing
-        if temperature == TEMPERATURES[0]:
-            stride = max(1, len(pricing.option) // FIRST_OPTIONS)
-            return Window(pricing, np.arange(0, len(pricing.option), stride), sample=stride > 1)
         near = (WINDOW[0] * temperature + WINDOW[1]) * self.typical * self.wide
-        floor = np.repeat(self.entry_best - near, np.diff(pricing.entry_start))
-        return Window(pricing, np.flatnonzero(self.reduced >= floor))
+        sizes = np.diff(pricing.entry_start)
+        kept = self.reduced >= np.repeat(self.entry_best - near, sizes)
+        every = max(1, int(kept.sum()) // SAMPLE) if temperature > SAMPLED_UNTIL else 1
+        if every > 1:
+            kept &= np.repeat(np.arange(len(sizes)) % every == 0, sizes)
+        return Window(pricing, np.flatnonzero(kept), every)
 
     def minimise(self, window: Window, temperature: float) -> float:
         """Some iterations at one temperature; by how much the softened bound fell."""
@@ -397,7 +312,7 @@ class Descent:
             )
         finally:
             # What a window of every so-manieth option says of the others is not to be judged by the others.
-            self.take(window.prices(found), np.inf if window.sample else lowest)
+            self.take(window.prices(found), np.inf if window.every > 1 else lowest)
         return first - lowest
 
     def take(self, prices: Floats, soft: float) -> None:
@@ -417,12 +332,3 @@ class Descent:
             window.soft(self.prices[window.live], temperature)
             shares[self.pricing.option[window.kept]] = window.share
         return Dual(self.best, shares, self.best_bound)
-
-
-def typical_gain(pricing: Pricing) -> float:
-    """What a placement usually gains; where none does, what a column usually costs."""
-    gains = pricing.gain[pricing.gain > 0]
-    if not len(gains):
-        gains = np.abs(np.concatenate([pricing.gain, pricing.box_gain]))
-        gains = gains[gains > 0]
-    return float(np.median(gains)) if len(gains) else 1.0

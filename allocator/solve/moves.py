@@ -96,7 +96,7 @@ class State(NamedTuple):
     """The plan as it stands, and room to work in.
 
     place      (n_entries,) option, -1 for none
-    load, count  (n_sessions,) fixed placements included
+    load, cases  (n_sessions,) fixed placements included
     activity   (n_rows,)
     members, position  (n_sessions, most), (n_entries,) who is in each session, and where in that list
     member_count (n_sessions,) movable members
@@ -109,7 +109,7 @@ class State(NamedTuple):
 
     place: Ints
     load: Ints
-    count: Ints
+    cases: Ints
     activity: Floats
     members: Array
     position: Ints
@@ -145,8 +145,8 @@ def shift(arrays: Arrays, values: Values, state: State, option: int, sign: int) 
     """Count an option in (1) or out (-1): session, rows, groups, opening, worth."""
     session = arrays.session[option]
     state.load[session] += sign * arrays.weight[option]
-    before = state.count[session]
-    state.count[session] = before + sign
+    before = state.cases[session]
+    state.cases[session] = before + sign
     for k in range(arrays.row_start[option], arrays.row_start[option + 1]):
         touch(state, arrays.row[k])
         state.activity[arrays.row[k]] += sign * arrays.coefficient[k]
@@ -211,7 +211,7 @@ def fits_rows(arrays: Arrays, state: State, option: int) -> bool:
             if not arrays.soft[row] and state.activity[row] + arrays.weights[k] > arrays.upper[row]:
                 return False
     session = arrays.session[option]
-    if state.count[session] == 0:
+    if state.cases[session] == 0:
         for k in range(arrays.opening_start[session], arrays.opening_start[session + 1]):
             row = arrays.opening_row[k]
             if not arrays.soft[row] and state.activity[row] + arrays.opening_coefficient[k] > arrays.upper[row]:
@@ -225,7 +225,7 @@ def fits(arrays: Arrays, state: State, option: int) -> bool:
     session = arrays.session[option]
     if state.load[session] + arrays.weight[option] > arrays.room[session]:
         return False
-    if state.count[session] >= arrays.most[session] or state.member_count[session] >= state.members.shape[1]:
+    if state.cases[session] >= arrays.most[session] or state.member_count[session] >= state.members.shape[1]:
         return False
     return fits_rows(arrays, state, option)
 
@@ -254,7 +254,7 @@ def eased(arrays: Arrays, state: State, auxiliary: int) -> float:
         short = arrays.lower[row] - state.activity[row] if coefficient > 0 else state.activity[row] - arrays.upper[row]
         if short > 0:
             most = max(most, np.ceil(short / abs(coefficient)))
-    return min(most, arrays.auxiliary_upper[auxiliary])
+    return float(min(most, arrays.auxiliary_upper[auxiliary]))
 
 
 @compiled
@@ -333,7 +333,7 @@ def load(arrays: Arrays, values: Values, state: State, order: Ints) -> None:
             state.number[TOUCHED] = 0
             state.number[MOVE] += 1
     for session in range(len(arrays.room)):
-        if 0 < state.count[session] < arrays.fewest[session]:
+        if 0 < state.cases[session] < arrays.fewest[session]:
             while state.member_count[session] > 0:
                 take(arrays, values, state, state.members[session, 0])
                 state.number[TOUCHED] = 0
@@ -343,7 +343,7 @@ def load(arrays: Arrays, values: Values, state: State, order: Ints) -> None:
 @compiled
 def too_short(arrays: Arrays, state: State, session: int) -> bool:
     """Is somebody in the session, and too few for it to be open."""
-    return bool(0 < state.count[session] < arrays.fewest[session])
+    return bool(0 < state.cases[session] < arrays.fewest[session])
 
 
 @compiled
@@ -362,7 +362,7 @@ def best_place(arrays: Arrays, values: Values, state: State, entry: int, barred:
 @compiled
 def is_open(arrays: Arrays, state: State, session: int) -> bool:
     """May one more case be added without a list to be opened for several."""
-    return bool(state.count[session] > 0 or arrays.fewest[session] <= 1)
+    return bool(state.cases[session] > 0 or arrays.fewest[session] <= 1)
 
 
 @compiled

@@ -103,7 +103,7 @@ def candidate_worth(
         return 0.0
     kept = values.reduced[now] - generosity * arrays.weight[now] * values.minute[arrays.session[now]]
     worth -= max(0.0, kept)
-    return worth - LEAST_GAIN * abs(worth)
+    return float(worth - LEAST_GAIN * abs(worth))
 
 
 @compiled

@@ -157,7 +157,7 @@ class Search:
         """True worth of the plan as it stands; the bonus of those who must have a place is in it."""
         state = self.state
         placed = state.place[state.place >= 0]
-        opened = state.count > 0
+        opened = state.cases > 0
         return float(self.truth[placed].sum() + self.opening[opened].sum() + self.auxiliary @ state.ease)
 
     def feasible(self) -> bool:
@@ -243,7 +243,7 @@ class Search:
     def to_close(self, openable: Ints, number: int) -> tuple[Array, Array]:
         """Sessions to close, and for half of them a closed one to open instead."""
         sessions = self.random.choice(openable, number)
-        closed = openable[self.state.count[openable] == 0]
+        closed = openable[self.state.cases[openable] == 0]
         if not len(closed):
             return sessions, np.full(number, -1)
         instead = self.random.choice(closed, number)

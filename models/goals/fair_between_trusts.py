@@ -21,7 +21,9 @@ from allocator.allocation import Allocation
 from allocator.instance import Bools
 from allocator.options import Facts, Options
 from allocator.rule import USAGE_COLUMNS, Auxiliary, Columns, Goal, Price, Rows, parameter
+from models.numbering import numbered
 from models.scoring import waiting_since
+from models.screening import codes_of
 
 WHOLE = 10_000
 
@@ -45,15 +47,17 @@ class FairBetweenTrusts(Goal):
     )
 
     def _long(self, options: Options) -> Bools:
-        """(n_options,) is the option of a long waiter who waits for a place, in a trust that counts."""
+        """(n_entries,) is it a long waiter who waits for a place and has an option, in a trust that counts."""
         instance = options.instance
         last = np.datetime64(max(instance.info.counted_on))
-        long = last - instance.waits_from > np.timedelta64(7 * self.long_weeks, "D")
-        chosen: Bools = (long & options.facts.standing.waiting)[options.entry]
-        trusts, trust = np.unique(options.of_entry("home_provider").astype("str"), return_inverse=True)
-        waiting = [len(np.unique(options.entry[chosen & (trust == number)])) for number in range(len(trusts))]
-        counts: Bools = chosen & (np.array(waiting, dtype=np.int64) >= self.smallest_list)[trust]
-        return counts
+        waited: Bools = np.asarray(last - instance.waits_from) > np.timedelta64(7 * self.long_weeks, "D")
+        long = waited & options.facts.standing.waiting
+        entries, _ = numbered(options.entry[long[options.entry]])
+        trust, _ = codes_of(instance.column("patients", "home_provider"))
+        counts = np.bincount(trust[entries], minlength=len(trust)) >= self.smallest_list
+        found = np.zeros(len(long), dtype=bool)
+        found[entries] = counts[trust[entries]]
+        return found
 
     def auxiliaries(self, options: Options) -> tuple[Auxiliary, ...]:
         """The worst share; none where no trust has enough long waiters with an option."""
@@ -62,11 +66,16 @@ class FairBetweenTrusts(Goal):
     def rows(self, columns: Columns) -> Rows:
         """One row a home trust that has enough long waiters with an option."""
         options = columns.options
-        placed = np.flatnonzero(self._long(options))
-        if not len(placed):
+        long = np.flatnonzero(self._long(options))
+        if not len(long):
             return Rows.none(columns.n)
-        trusts, row = np.unique(options.of_entry("home_provider")[placed].astype("str"), return_inverse=True)
-        n_long = np.array([len(np.unique(options.entry[placed[row == trust]])) for trust in range(len(trusts))])
+        homes = options.instance.column("patients", "home_provider")[long]
+        trusts, trust = np.unique(homes.astype("str"), return_inverse=True)
+        n_long = np.bincount(trust)
+        row_of = np.full(len(options.instance.entry_row), -1, dtype=np.int64)
+        row_of[long] = trust
+        placed = np.flatnonzero(row_of[options.entry] >= 0)
+        row = row_of[options.entry[placed]]
         worst = columns.auxiliary_columns(self.label)[0]
         return Rows.of(
             columns.n,

@@ -41,16 +41,14 @@ class MaxTravel(Screen):
 
     def keep(self, options: Options) -> Bools:
         """(n_options,) known and not above the limit."""
-        by_mode = np.where(
-            options.of_entry("travel_mode") == "public_transport",
-            self.public_transport_minutes,
-            self.car_minutes,
-        )
-        own = options.of_entry("max_travel_minutes")
+        column = options.instance.column
+        public = column("patients", "travel_mode") == "public_transport"
+        by_mode = np.where(public, self.public_transport_minutes, self.car_minutes)
+        own = column("patients", "max_travel_minutes")
         limit = np.where(np.isnan(own), by_mode, own)
         if self.hard_cap_minutes is not None:
             limit = np.minimum(limit, self.hard_cap_minutes)
-        near: Bools = options.travel_minutes <= limit  # NaN compares as False: unknown does not fit
+        near: Bools = options.travel_minutes <= limit[options.entry]  # NaN compares as False: unknown does not fit
         return near
 
     def limit_of(self, facts: Facts, entry_id: str) -> int:

@@ -15,6 +15,7 @@ import pandas as pd
 from allocator.allocation import Allocation
 from allocator.options import Facts
 from allocator.rule import USAGE_COLUMNS, Columns, Conflict, Limit, Rows, Violation
+from models.numbering import numbered
 
 
 class OnePlace(Limit):
@@ -26,7 +27,7 @@ class OnePlace(Limit):
 
     def rows(self, columns: Columns) -> Rows:
         """One row an entry that has an option."""
-        entries, row = np.unique(columns.options.entry, return_inverse=True)
+        entries, row = numbered(columns.options.entry)
         entry_ids = columns.facts.instance.column("patients", "entry_id")[entries]
         return Rows.of(columns.n, list(entry_ids), row, np.arange(len(row)), np.ones(len(row)), upper=1)
 

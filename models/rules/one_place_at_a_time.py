@@ -26,7 +26,8 @@ from allocator.allocation import Allocation, Placement, fixed_placements
 from allocator.instance import Bools, Ints
 from allocator.options import Facts, Options
 from allocator.rule import USAGE_COLUMNS, Columns, Conflict, Limit, Rows, Violation, parameter
-from models.stays import nights_of_options
+from models.numbering import numbered
+from models.stays import nights_of_entries
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +77,12 @@ class OnePlaceAtATime(Limit):
     def _busy_days(self, options: Options) -> _Covered:
         """The options of people with several entries, on each day they keep busy, gap included."""
         person = pd.factorize(options.instance.column("patients", "patient_id"))[0]
-        entries = np.unique(options.entry)
+        entries, _ = numbered(options.entry)
         several = np.bincount(person[entries], minlength=person.max(initial=-1) + 1) > 1
         mine = np.flatnonzero(several[person[options.entry]])
         start = options.of_session("date")[mine].astype(np.int64)
-        length = nights_of_options(options, self.unknown_stays_theatre)[mine] + max(1, self.min_gap_days)
+        nights = nights_of_entries(options.instance, self.unknown_stays_theatre)
+        length = nights[options.entry[mine]] + max(1, self.min_gap_days)
         option = np.repeat(mine, length)
         offset = np.arange(len(option)) - np.repeat(np.cumsum(length) - length, length)
         day = np.repeat(start, length) + offset
@@ -108,7 +110,8 @@ class OnePlaceAtATime(Limit):
 
     def _apart(self, options: Options, together: Ints, begins: Bools) -> Iterator[Ints]:
         """The same where day cases at one site on one day go together, entry by entry."""
-        day_case = begins & (nights_of_options(options.take(together), self.unknown_stays_theatre) == 0)
+        nights = nights_of_entries(options.instance, self.unknown_stays_theatre)
+        day_case = begins & (nights[options.entry[together]] == 0)
         entry, site = options.entry[together], options.site[together]
         for one, other in combinations(np.unique(entry), 2):
             one_visit = day_case & (entry == one)

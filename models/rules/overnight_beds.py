@@ -19,7 +19,7 @@ import pandas as pd
 from allocator.allocation import Allocation
 from allocator.options import Facts
 from allocator.rule import USAGE_COLUMNS, Columns, Conflict, Limit, Rows, Violation, parameter
-from models.stays import nights_of_options
+from models.stays import nights_of_entries
 
 Night = tuple[str, Any, str]
 """Site, night, kind of bed."""
@@ -39,7 +39,7 @@ class OvernightBeds(Limit):
     def rows(self, columns: Columns) -> Rows:
         """One row a site, night and kind of bed that an option would use."""
         options, instance = columns.options, columns.facts.instance
-        nights = nights_of_options(options, self.unknown_stays_theatre)
+        nights = nights_of_entries(instance, self.unknown_stays_theatre)[options.entry]
         option = np.repeat(np.arange(len(options)), nights)
         offset = np.arange(len(option)) - np.repeat(np.cumsum(nights) - nights, nights)
         site = options.site[option]

@@ -15,6 +15,7 @@ import pandas as pd
 from allocator.allocation import Allocation
 from allocator.options import Facts
 from allocator.rule import USAGE_COLUMNS, Columns, Conflict, Limit, Rows, Violation
+from models.numbering import numbered
 
 
 class SessionCases(Limit):
@@ -29,7 +30,7 @@ class SessionCases(Limit):
         options = columns.options
         column = columns.facts.instance.column
         capped = np.flatnonzero(~np.isnan(options.of_session("max_cases")))
-        sessions, row = np.unique(options.session[capped], return_inverse=True)
+        sessions, row = numbered(options.session[capped])
         room = np.maximum(0, column("sessions", "max_cases")[sessions] - column("sessions", "host_cases")[sessions])
         room = room.astype(np.int64)
         opening = columns.opening_column[sessions]

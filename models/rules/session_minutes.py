@@ -26,6 +26,7 @@ from allocator.allocation import Allocation
 from allocator.instance import Bools, Ints
 from allocator.options import Facts, Options
 from allocator.rule import Columns, Conflict, Limit, Rows, Violation, parameter
+from models.numbering import numbered
 
 ROUNDINGS = 4
 """Numbers of long cases in a list for which the row is rounded; above, minutes alone are tight enough."""
@@ -81,7 +82,9 @@ class SessionMinutes(Limit):
             weight = minutes * (cases + 1) // (here + 1)
             # A rounding says something new where some case counts for more of it than of the minutes.
             tighter = weight * here > minutes * cases
-            useful = np.isin(columns.options.session, columns.options.session[tighter]) & (weight > 0)
+            sharpened = np.zeros(len(room), dtype=bool)
+            sharpened[columns.options.session[tighter]] = True
+            useful = sharpened[columns.options.session] & (weight > 0)
             blocks.append(_capacity_rows(columns, weight, np.full_like(room, cases), useful))
         return Rows.stacked(blocks)
 
@@ -146,7 +149,7 @@ class SessionMinutes(Limit):
 def _capacity_rows(columns: Columns, weight: Ints, room: Ints, used: Bools) -> Rows:
     """sum of weight x <= room (times open), a row a session with an option that is `used`."""
     counted = np.flatnonzero(used)
-    sessions, row = np.unique(columns.options.session[counted], return_inverse=True)
+    sessions, row = numbered(columns.options.session[counted])
     opening = columns.opening_column[sessions]
     opens = np.flatnonzero(opening >= 0)
     return Rows.of(

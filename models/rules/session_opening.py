@@ -17,6 +17,7 @@ import pandas as pd
 from allocator.allocation import Allocation
 from allocator.options import Facts
 from allocator.rule import USAGE_COLUMNS, Columns, Limit, Rows, Violation
+from models.numbering import numbered
 
 
 class SessionOpening(Limit):
@@ -31,7 +32,8 @@ class SessionOpening(Limit):
         column = columns.facts.instance.column
         options, opening = columns.options, columns.opening_column
         placed = np.flatnonzero(opening[options.session] >= 0)
-        sessions, row, count = np.unique(options.session[placed], return_inverse=True, return_counts=True)
+        sessions, row = numbered(options.session[placed])
+        count = np.bincount(row)
         missing = (column("sessions", "min_cases") - column("sessions", "host_cases"))[sessions]
         session_ids = column("sessions", "session_id")[sessions]
         rows = np.concatenate([row, np.arange(len(sessions))])
