@@ -50,7 +50,7 @@ class FairBetweenTrusts(Goal):
         """(n_entries,) is it a long waiter who waits for a place and has an option, in a trust that counts."""
         instance = options.instance
         last = np.datetime64(max(instance.info.counted_on))
-        waited: Bools = np.asarray(last - instance.waits_from) > np.timedelta64(7 * self.long_weeks, "D")
+        waited: Bools = instance.waits_from < last - np.timedelta64(7 * self.long_weeks, "D")
         long = waited & options.facts.standing.waiting
         entries, _ = numbered(options.entry[long[options.entry]])
         trust, _ = codes_of(instance.column("patients", "home_provider"))
