@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize
+from threadpoolctl import threadpool_limits
 
 from allocator.formulation import Model
 from allocator.instance import Floats, Ints
@@ -24,8 +25,8 @@ from allocator.solve.coarse import coarse_terms
 from allocator.solve.pricing import Held, Pricing, typical_gain
 from allocator.solve.window import Window, terms_of
 
-TEMPERATURES = (0.3, 0.1, 0.03, 0.01, 0.004, 0.0016, 0.0006)
-"""In typical gains."""
+TEMPERATURES = (0.3, 0.1, 0.03, 0.01, *(0.004 * 0.4**step for step in range(12)))
+"""In typical gains; as many as precision asks for."""
 AFTER_COARSE, WARM = 0.03, 0.01
 """The temperatures that coarse prices, and given ones, go on from."""
 COARSE = (0.3, 0.1, 0.03)
@@ -40,8 +41,8 @@ WINDOW = (20.0, 0.3)
 """Options are in the window within so many temperatures, and so many typical gains, of the best of their entry."""
 REACH = 0.5
 """Of a window, how far the first look may move what a placement pays for one row; further after each good one."""
-PRECISION = 5e-5
-"""Of the bound: where softness is less than this, colder is of no use."""
+SOFTEST, PRECISION = 0.01, 2e-5
+"""Of the bound: where softness is less, and one temperature lowered the bound by less, colder is of no use."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +110,8 @@ def solve_dual(
     deadline = time.monotonic() + seconds
     pricing = Pricing(model, np.asarray(gains, dtype=np.float64), held)
     descent = Descent(pricing, start, Effort(deadline, work, tell))
-    with suppress(OutOfTimeError):
+    # Its vectors are short: threads of the linear algebra only wait for each other, most of all on a busy machine.
+    with threadpool_limits(1), suppress(OutOfTimeError):
         descent.run(warm=start is not None)
     return descent.result()
 
@@ -150,9 +152,14 @@ class Descent:
             for temperature in COARSE:
                 self.settle(window, temperature)
         hottest = WARM if warm else TEMPERATURES[0] if coarse is None else AFTER_COARSE
+        before = np.inf
         for temperature in TEMPERATURES:
-            if temperature <= hottest and self.settle(None, temperature) < PRECISION * size:
+            if temperature > hottest:
+                continue
+            softness = self.settle(None, temperature)
+            if softness < SOFTEST * size and before - self.best_bound < PRECISION * size:
                 break
+            before = self.best_bound
 
     def settle(self, given: Window | None, temperature: float) -> float:
         """Minimise at one temperature until that pays no more, in windows or in the one given; how soft it then is."""
