@@ -78,7 +78,7 @@ def test_solvers_are_imported_by_their_backends_alone() -> None:
         for _, package in imported(path)
         if package in solvers
     }
-    assert wrong == {f"allocator/backends/{name}.py" for name in ("highs", "cpsat", "cbc")}
+    assert wrong == {f"allocator/backends/{name}.py" for name in ("highs", "cpsat", "scip", "cbc")}
 
 
 @pytest.mark.parametrize("folder", ["allocator", "models", "api", "instances"])
