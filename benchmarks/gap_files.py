@@ -47,7 +47,7 @@ class GapInstance:
     @property
     def n_items(self) -> int:
         """Number of items."""
-        return self.costs.shape[1]
+        return len(self.costs[0])
 
 
 def read_gap_files(paths: list[Path]) -> list[GapInstance]:

@@ -172,7 +172,7 @@ def draw_sites(rng: np.random.Generator, regions: int) -> Sites:
     n_clinics = len(CLINIC_SITES)
     region = np.repeat(np.arange(regions), len(places))
     corner = np.column_stack([region % 5, region // 5]) * 85.0
-    where = corner + np.tile(places, (regions, 1))
+    where = np.asarray(corner + np.tile(places, (regions, 1)), dtype=np.float64)
     if regions > 1:
         where = where + rng.normal(0, 4.0, where.shape)
     kind = np.tile(np.append(NHS_SITES[:, 3], np.full(n_clinics, CLINIC)), regions)

@@ -28,7 +28,8 @@ def case_pence(options: Options) -> Ints:
 
 def case_pence_of(facts: Facts, patient: Mapping[str, Any], session: Mapping[str, Any]) -> int:
     """The same for one placement, from its two rows and the row of the site."""
-    return round(patient["tariff_gbp"] * facts.instance.site[session["site_code"]][PRICE_FACTOR] * 100)
+    pence: int = round(patient["tariff_gbp"] * facts.instance.site[session["site_code"]][PRICE_FACTOR] * 100)
+    return pence
 
 
 class SketchWeighted(Weighted):
