@@ -30,15 +30,15 @@ SAVING = 3
 """What placing an item saves on paper, in highest costs: more than the prices of a full agent."""
 
 
-def run_gap(paths: Sequence[Path], limits: Limits, out: TextIO = sys.stdout) -> None:
+def run_gap(paths: Sequence[Path], limits: Limits, out: TextIO | None = None) -> None:
     """Solve every instance of every file and print as it goes. All files are read before anything is solved."""
     instances = read_gap_files(list(paths))
     warm_up(limits)
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv.writer(out or sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
     for instance in instances:
         writer.writerow(row(instance, limits))
-        out.flush()
+        (out or sys.stdout).flush()
 
 
 def warm_up(limits: Limits) -> None:

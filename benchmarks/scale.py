@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, fields, replace
@@ -103,7 +103,7 @@ def run_scale(scale: Scale, out: TextIO | None = None) -> None:
     writer.writerow(COLUMNS)
     rows = []
     for job in jobs(scale):
-        rows.append(in_own_process(job))
+        rows.append(in_own_process(job, measured))
         writer.writerow(cells(rows[-1]))
         (out or sys.stdout).flush()
     writer.writerows(cells(row) for row in medians(rows))
@@ -118,11 +118,11 @@ def jobs(scale: Scale) -> Iterator[Job]:
                 yield Job(size, seed, peer, scale.peer_seconds, scale.threads)
 
 
-def in_own_process(job: Job) -> Row:
+def in_own_process(job: Job, work: Callable[[Job], Row]) -> Row:
     """Measure one row in a new process; where that dies, for want of memory mostly, the row says so."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         try:
-            return pool.submit(measured, job).result()
+            return pool.submit(work, job).result()
         except BrokenProcessPool:
             return replace(empty_row(job), status="process died")
 

@@ -6,7 +6,9 @@ of entries, and no product of the two.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
@@ -62,7 +64,8 @@ class SketchBudget(Limit):
 
     @property
     def _pence(self) -> int:
-        return int(self.budget_gbp * 100)
+        # Exactly as the decimal is written: 0.29 is 29 pence, not 28.999...
+        return math.floor(Fraction(str(self.budget_gbp)) * 100)
 
     def check(self, facts: Facts, allocation: Allocation) -> list[Violation]:
         """More paid than the budget."""
