@@ -157,7 +157,7 @@ def export_model(
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False},
     add_help_option=False,
 )
-def bench(context: typer.Context) -> None:
+def bench(context: typer.Context, as_json: JsonOption = False) -> None:
     """Run a benchmark: gap, scale or daily. CSV on standard output; `bench gap --help` says more."""
     from importlib.metadata import entry_points
 
@@ -165,7 +165,7 @@ def bench(context: typer.Context) -> None:
     found = tuple(entry_points(group="allocator.commands", name="bench"))
     if not found:
         raise UsageError("The benchmarks are not installed. Maybe install the package anew (uv sync).")
-    found[0].load()(context.args)
+    found[0].load()([*(["--json"] if as_json else []), *context.args])
 
 
 def main() -> None:

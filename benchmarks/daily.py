@@ -6,8 +6,6 @@ every row of an instance. A gap is the certified one, as a share, bookings and c
 
 from __future__ import annotations
 
-import csv
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -15,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from allocator.answer import Limits
-from allocator.errors import UsageError
+from allocator.answer import Ending, Limits
+from allocator.errors import CancelledError, UsageError
 from allocator.intake import read_instance
 from allocator.policy import read_policy
 from allocator.report import write_run
 from allocator.run import allocate
 from benchmarks.measure import PeakMemory, commit, machine
+from benchmarks.table import printer
 from instances import names, path
 from instances.generate import generate, generate_counts, write
 from instances.generate_parameters import SIZES
@@ -60,6 +59,8 @@ def run_daily(
     seeds: Sequence[int],
     seconds: float,
     threads: int,
+    *,
+    as_json: bool = False,
     out: TextIO | None = None,
 ) -> None:
     """Run every instance with every seed and print as it goes."""
@@ -70,12 +71,15 @@ def run_daily(
         raise UsageError("Nothing to run: name an instance, for example cm-2026-01-40w, or --sizes 1000x150.")
     cases = [Case(folder, "", seed) for folder in folders for seed in seeds]
     cases += [Case(None, size, seed) for size in sizes for seed in seeds]
-    writer = csv.writer(out or sys.stdout, lineterminator="\n")
-    writer.writerow(COLUMNS)
     warm_up(threads)
+    show = printer(COLUMNS, as_json=as_json, out=out)
     for case in cases:
-        writer.writerows(rows(case, Limits(seconds=seconds, seed=case.seed, threads=threads)))
-        (out or sys.stdout).flush()
+        ending = None
+        for row in rows(case, Limits(seconds=seconds, seed=case.seed, threads=threads)):
+            show(row)
+            ending = row[-1]
+        if ending == Ending.CANCELLED:
+            raise CancelledError("Cancelled; what is printed was audited.")
 
 
 def folder_of(name: str) -> Path:

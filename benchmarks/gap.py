@@ -5,8 +5,6 @@ An item is an entry, an agent is a session; every entry must be placed, and a se
 
 from __future__ import annotations
 
-import csv
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +14,14 @@ import numpy as np
 
 from allocator.answer import Answer, Ending, Limits
 from allocator.certificate import UNPRICED
-from allocator.errors import AuditFailedError, ContradictionError, NoPlanError
+from allocator.errors import AuditFailedError, CancelledError, ContradictionError, NoPlanError
 from allocator.formulation import Block, GoalVector, Model
 from allocator.instance import Ints, read_only
 from allocator.rule import Rows
 from allocator.solve.lexicographic import solve
 from allocator.stopwatch import Stopwatch
 from benchmarks.gap_files import GapInstance, read_gap_files
+from benchmarks.table import printer
 
 COLUMNS = ("instance", "value", "bound", "seconds", "status", "seed", "backend", "threads")
 WARM_UP_SECONDS = 5.0
@@ -30,15 +29,16 @@ SAVING = 3
 """What placing an item saves on paper, in highest costs: more than the prices of a full agent."""
 
 
-def run_gap(paths: Sequence[Path], limits: Limits, out: TextIO | None = None) -> None:
+def run_gap(paths: Sequence[Path], limits: Limits, *, as_json: bool = False, out: TextIO | None = None) -> None:
     """Solve every instance of every file and print as it goes. All files are read before anything is solved."""
     instances = read_gap_files(list(paths))
     warm_up(limits)
-    writer = csv.writer(out or sys.stdout, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    show = printer(COLUMNS, as_json=as_json, out=out)
     for instance in instances:
-        writer.writerow(row(instance, limits))
-        (out or sys.stdout).flush()
+        found = row(instance, limits)
+        show(found)
+        if Ending.CANCELLED in found:
+            raise CancelledError(f"Cancelled at {instance.name}; what is printed holds.")
 
 
 def warm_up(limits: Limits) -> None:
@@ -66,6 +66,8 @@ def row(instance: GapInstance, limits: Limits) -> tuple[object, ...]:
             status = Ending.INFEASIBLE
         except NoPlanError:
             status = Ending.TIME_LIMIT
+        except KeyboardInterrupt:  # before any plan stood; later the engine hands back what it has
+            status = Ending.CANCELLED
         else:
             value, bound, status = judged(instance, answer)
     seconds = f"{watch.elapsed:.2f}"

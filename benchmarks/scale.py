@@ -6,8 +6,6 @@ so that imports and compilation do not count. Time runs from tables in memory to
 
 from __future__ import annotations
 
-import csv
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -33,6 +31,7 @@ from allocator.run import allocate
 from benchmarks.measure import PeakMemory, commit, machine
 from benchmarks.peers import PeerAnswer, solve_whole, started_worker
 from benchmarks.sketch import sketch_instance, sketch_policy
+from benchmarks.table import printer
 
 SECONDS = {"S": 10.0, "M": 30.0, "L": 60.0, "XL": 900.0}
 """For one run of the engine, where nothing else is asked for."""
@@ -97,16 +96,15 @@ MEASURED = ("gap", "seconds", "own_seconds", "solver_seconds", "peak_mb")
 DECIMALS = {"gap": 6, "seconds": 2, "own_seconds": 2, "solver_seconds": 2, "peak_mb": 0}
 
 
-def run_scale(scale: Scale, out: TextIO | None = None) -> None:
+def run_scale(scale: Scale, *, as_json: bool = False, out: TextIO | None = None) -> None:
     """Measure everything and print as it goes, medians over the seeds of each size at the end."""
-    writer = csv.writer(out or sys.stdout, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    show = printer(COLUMNS, as_json=as_json, out=out)
     rows = []
     for job in jobs(scale):
         rows.append(in_own_process(job, measured))
-        writer.writerow(cells(rows[-1]))
-        (out or sys.stdout).flush()
-    writer.writerows(cells(row) for row in medians(rows))
+        show(cells(rows[-1]))
+    for row in medians(rows):
+        show(cells(row))
 
 
 def jobs(scale: Scale) -> Iterator[Job]:

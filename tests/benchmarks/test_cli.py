@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from api import cli
@@ -36,6 +40,47 @@ def test_gap_is_printed_as_csv(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert code == 0
     assert list(row) == ["instance", "value", "bound", "seconds", "status", "seed", "backend", "threads"]
     assert (row["value"], row["seed"], row["backend"], row["threads"]) == ("7", "4", "highs", "1")
+
+
+@pytest.mark.parametrize("words", [("--json", "gap"), ("gap", "--json")], ids=" ".join)
+def test_json_is_an_object_a_row(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(gap, "warm_up", lambda limits: None)
+    monkeypatch.setattr(gap, "row", lambda instance, limits: (instance.name, 7, None, "0.10", "optimal", 0, "auto", 1))
+    code, out, _ = said(monkeypatch, capsys, *words, HERE / "pair.txt")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert (code, [row["instance"] for row in rows]) == (0, ["pair-1", "pair-2"])
+    assert (rows[0]["value"], rows[0]["bound"]) == (7, None)
+
+
+@pytest.mark.slow
+def test_ctrl_c_prints_the_row_so_far_and_ends_with_130(tmp_path: Path) -> None:
+    """Two instances that no solver proves in a second: the second is not begun."""
+    rng = np.random.default_rng(1)
+    weights = rng.integers(1, 101, (10, 200))
+    costs = 111 - weights + rng.integers(-10, 11, (10, 200))
+    numbers = [10, 200, *costs.ravel(), *weights.ravel(), *(8 * weights.sum(axis=1) // 100)]
+    for name in ("first", "second"):
+        (tmp_path / name).write_text(" ".join(map(str, numbers)))
+    arguments = ("bench", "gap", str(tmp_path / "first"), str(tmp_path / "second"), "--seconds", "60")
+    with subprocess.Popen(
+        [sys.executable, "-m", "api.cli", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("instance,value")
+        time.sleep(4)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    (line,) = out.splitlines()
+    assert process.returncode == 130
+    assert line.startswith("first,")
+    assert ",cancelled," in line
+    assert "Cancelled at first" in err
 
 
 def test_broken_file_exits_3_and_prints_nothing(
@@ -75,7 +120,7 @@ def test_wrong_usage_exits_2(
 
 def test_scale_takes_sizes_seeds_and_peers(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[scale.Scale] = []
-    monkeypatch.setattr(scale, "run_scale", taken.append)
+    monkeypatch.setattr(scale, "run_scale", lambda chosen, as_json: taken.append(chosen))
     bench.main(["scale", "--sizes", "S", "M", "--seeds", "11", "12", "--peers", "highs", "scip", "--seconds", "5"])
     assert taken == [scale.Scale(("S", "M"), (11, 12), 5.0, ("highs", "scip"), 300.0, 2)]
 

@@ -50,7 +50,7 @@ def by_enumeration(instance: GapInstance) -> int | None:
 
 def printed(*files: str, **limits: object) -> list[dict[str, str]]:
     out = io.StringIO()
-    run_gap([HERE / f"{name}.txt" for name in files], Limits(**{"seconds": 6.0, **limits}), out)  # type: ignore[arg-type]
+    run_gap([HERE / f"{name}.txt" for name in files], Limits(**{"seconds": 6.0, **limits}), out=out)  # type: ignore[arg-type]
     return list(csv.DictReader(io.StringIO(out.getvalue())))
 
 
@@ -103,7 +103,7 @@ def test_nothing_is_printed_or_solved_where_one_file_is_broken(monkeypatch: pyte
     monkeypatch.setattr(gap, "solve", lambda *_: pytest.fail("solved"))
     out = io.StringIO()
     with pytest.raises(InputError, match="cannot be read"):
-        run_gap([HERE / "three.txt", HERE / "missing.txt"], Limits(), out)
+        run_gap([HERE / "three.txt", HERE / "missing.txt"], Limits(), out=out)
     assert out.getvalue() == ""
 
 

@@ -167,7 +167,7 @@ def test_peak_memory_sees_what_was_held_and_let_go() -> None:
 @pytest.mark.slow
 def test_table_has_a_row_a_run_and_a_median_a_solver() -> None:
     out = io.StringIO()
-    run_scale(Scale(("S",), (11, 12), 3.0, ("highs",), 20.0, 1), out)
+    run_scale(Scale(("S",), (11, 12), 3.0, ("highs",), 20.0, 1), out=out)
     rows = list(csv.DictReader(io.StringIO(out.getvalue())))
     assert tuple(rows[0]) == COLUMNS
     assert [(row["seed"], row["solver"]) for row in rows] == [
