@@ -16,13 +16,18 @@ PROC = Path("/proc")
 
 def commit() -> str:
     """The commit that is measured, "-dirty" behind it where files differ; outside a checkout the version."""
-    here = Path(__file__).parent
+    here = Path(__file__)
     try:
-        found = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--dirty"], capture_output=True, text=True, check=True
-        )
+        # An installed copy may lie in somebody else's checkout: only one that tracks this file is meant.
+        git("ls-files", "--error-unmatch", here.name, folder=here.parent)
+        return git("describe", "--always", "--dirty", folder=here.parent)
     except (OSError, subprocess.CalledProcessError):
         return version("mutual-aid-allocator")
+
+
+def git(*arguments: str, folder: Path) -> str:
+    """What git says; an error where it is not there or says no."""
+    found = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
     return found.stdout.strip()
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import highspy
 import pulp
 import pytest
 from ortools.math_opt.python import mathopt
 from ortools.sat.python import cp_model
 
+from allocator import answer
 from allocator.answer import Ending
 from allocator.backends import cbc, cpsat, highs, scip
 from allocator.backends.problem import Budget
+from allocator.solve.exact import BACKENDS
+from api import settings
 
 TIMED, WORKED = Budget(1.0), Budget(1.0, work=5)
 CLOCK_OR_WORK = "a limit"
@@ -133,3 +138,7 @@ def test_status_of_cbc(native: tuple[int, int], ending: Ending | str) -> None:
     limits = (Ending.TIME_LIMIT, Ending.WORK_LIMIT)
     wanted = limits if ending == CLOCK_OR_WORK else (ending, ending)
     assert (cbc.ending_of(*native, TIMED), cbc.ending_of(*native, WORKED)) == wanted
+
+
+def test_every_backend_can_be_named_everywhere() -> None:
+    assert set(get_args(answer.Backend)) == {"auto", *BACKENDS} == set(settings.Backend)
