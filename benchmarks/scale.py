@@ -165,7 +165,7 @@ def by_engine(instance: Instance, policy: Policy, job: Job) -> dict[str, Any]:
         "options": run.n_options,
         "value": goal.value,
         "bound": goal.certified_bound,
-        "gap": goal.gap(goal.certified_bound),
+        "gap": gap_of(goal, goal.certified_bound),
         "seconds": own + run.seconds["solve"],
         "own_seconds": own,
         "solver_seconds": run.seconds["solve"],
@@ -208,7 +208,12 @@ def judged(formulation: Formulation, policy: Policy, facts: Facts, answer: PeerA
     chosen = answer.columns[: formulation.n_options].astype(np.bool_)
     allocation = Allocation.from_options(formulation.options, chosen)
     passed = audit(facts, policy, allocation, [result], ()).passed
-    return {"value": result.value, "gap": result.gap(answer.bound), "audit": "passed" if passed else "failed"}
+    return {"value": result.value, "gap": gap_of(result, answer.bound), "audit": "passed" if passed else "failed"}
+
+
+def gap_of(goal: GoalResult, bound: int | None) -> float | None:
+    """The gap as a share of the value; None where it is a share of nothing: a plan that does nothing for the goal."""
+    return None if goal.value == goal.base != bound else goal.gap(bound)
 
 
 def medians(rows: Sequence[Row]) -> list[Row]:

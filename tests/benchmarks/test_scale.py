@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from allocator.answer import Ending, GoalResult
 from allocator.backends.problem import Budget
 from allocator.formulation import Formulation, formulate
 from allocator.instance import Instance
@@ -30,6 +31,7 @@ from benchmarks.scale import (
     by_peer,
     cells,
     empty_row,
+    gap_of,
     in_own_process,
     jobs,
     median_of,
@@ -139,6 +141,12 @@ def test_median_is_over_the_seeds_of_a_size_and_solver() -> None:
 def test_run_without_a_gap_counts_as_one_of_infinity() -> None:
     assert median_of([0.1, None, 0.3]) == 0.3
     assert median_of([0.1, None, None]) is None
+
+
+def test_plan_that_does_nothing_has_no_gap_unless_it_is_proven() -> None:
+    goal = GoalResult("weighted", "weighted", "max", "points", 0.0, 5, 5, None, None, Ending.TIME_LIMIT, 1.0)
+    assert [gap_of(goal, bound) for bound in (None, 900, 5)] == [None, None, 0.0]
+    assert gap_of(replace(goal, value=105), 115) == 0.1
 
 
 def test_row_is_printed_with_blanks_where_nothing_is_known() -> None:
