@@ -79,7 +79,7 @@ def test_every_backend_proves_the_known_optimum(backend: str) -> None:
 
 
 def test_a_row_an_instance_in_the_order_given_and_none_for_the_warm_up() -> None:
-    found = printed("pair", "three")
+    found = printed("pair", "three", seconds=2.0)
     assert {row["instance"]: int(row["value"]) for row in found} == OPTIMA
     assert [row["instance"] for row in found] == ["pair-1", "pair-2", "three"]
 
