@@ -171,19 +171,24 @@ class Search:
             if self.best is None or worth > self.best.worth + 1e-9:
                 self.best = Snapshot(self.state.place.copy(), worth)
 
-    def restore(self) -> None:
-        """Go back to the best plan so far."""
-        if self.best is None:
-            return
-        model = self.part.layout.model
-        self.state = self.part.state(np.zeros(model.n_columns, dtype=np.int64))
-        load(self.part.arrays, self.values, self.state, self.best.place[self.best.place >= 0])
+    def adopt(self, columns: Ints) -> None:
+        """Go on from a plan (n_columns,) that keeps every row."""
+        part = self.part
+        self.state = part.state(columns)
+        load(part.arrays, self.values, self.state, part.placed(columns))
+        refresh(part.arrays, self.values, self.state)
+        self.keep()
+
+    def load(self, order: Ints) -> None:
+        """Place options of the part in this order wherever they fit beside what is there."""
+        load(self.part.arrays, self.values, self.state, order)
+        refresh(self.part.arrays, self.values, self.state)
+        self.keep()
 
     def start(self, order: Ints) -> None:
-        """Load options of the part in this order on top of what is there, then repack every session once."""
+        """Load, then repack every session once."""
         arrays = self.part.arrays
-        load(arrays, self.values, self.state, order)
-        refresh(arrays, self.values, self.state)
+        self.load(order)
         sessions = np.flatnonzero(np.diff(arrays.session_start) > 0)
         repack_many(arrays, self.values, self.state, self.desk, sessions, 0.0, 0.0, 0.0, 1)
         self.keep()
