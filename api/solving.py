@@ -1,0 +1,182 @@
+"""The solving process: reads jobs from standard input, solves them, writes messages to standard output.
+
+Run as `python -m api.solving`; `api.solver_process` is its other end. One JSON line a job in, one JSON
+line a message out: {"event": "progress"}, then "done", "failed" or "cancelled". Native solvers print where
+they like, so the real output is put out of their reach. SIGINT stops the job once, at the next safe point.
+It ends when its standard input does: nobody solves for a worker that is gone.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import queue
+import shutil
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from allocator.answer import Ending, Limits, Progress
+from allocator.carry import carry
+from allocator.decisions import COLUMNS
+from allocator.errors import AllocatorError, InputError
+from allocator.intake import read_instance
+from allocator.policy import read_policy
+from allocator.report import write_run
+from allocator.run import allocate
+from api.artefacts import draft_folder
+from models import CATALOGUE
+
+Say = Callable[[Mapping[str, Any]], None]
+ORPHANED_SECONDS = 5.0
+NICENESS = 5
+"""Solving gives way to the API on the same machine."""
+
+
+class Interruption:
+    """SIGINT becomes one KeyboardInterrupt a job, and never one in the middle of a message."""
+
+    def __init__(self) -> None:
+        self._armed = False
+        self._speaking = False
+        self._came = False
+
+    def arm(self) -> None:
+        """From now on the job may be stopped."""
+        self._armed, self._came = True, False
+
+    def disarm(self) -> None:
+        """From now on it is brought to its end: a plan stands, and only has to be written."""
+        self._armed = False
+
+    def come(self, *_: object) -> None:
+        """The handler of SIGINT."""
+        if self._speaking:
+            self._came = True
+        elif self._armed:
+            self._armed = False
+            raise KeyboardInterrupt
+
+    def say(self, answers: IO[bytes], message: Mapping[str, Any]) -> None:
+        """Write a message as a whole."""
+        self._speaking = True
+        answers.write(json.dumps(message).encode("utf-8") + b"\n")
+        answers.flush()
+        self._speaking = False
+        if self._came:
+            self._came = False
+            self.come()
+
+
+def main() -> None:
+    """Serve jobs until standard input ends."""
+    os.nice(NICENESS)
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    interruption = Interruption()
+    signal.signal(signal.SIGINT, interruption.come)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    jobs: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
+    while line := jobs.get():
+        spec = json.loads(line)
+        interruption.arm()
+        message = outcome(spec, interruption, lambda said: interruption.say(answers, said))
+        interruption.disarm()
+        interruption.say(answers, message)
+
+
+def _listen(jobs: queue.SimpleQueue[bytes]) -> None:
+    """Pass jobs on; at the end of input stop the solve, and the solvers it started, at once."""
+    for line in sys.stdin.buffer:
+        jobs.put(line)
+    jobs.put(b"")
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(ORPHANED_SECONDS)
+    os._exit(143)
+
+
+def outcome(spec: Mapping[str, Any], interruption: Interruption, say: Say) -> Mapping[str, Any]:
+    """Do the job; what is wrong with it becomes the answer. Anything else ends this process."""
+    try:
+        with draft_folder(Path(spec["artefacts"])) as scratch:
+            return KINDS[spec["kind"]](spec, scratch, interruption, say)
+    except KeyboardInterrupt:
+        return {"event": "cancelled", "folder": False}
+    except AllocatorError as error:
+        problems = list(error.problems) if isinstance(error, InputError) else str(error).splitlines()
+        kind = type(error).__name__.removesuffix("Error")
+        return {"event": "failed", "folder": False, "error": kind, "exit_code": error.exit_code, "problems": problems}
+    except Exception as error:
+        # Only where, never what: the text of an unforeseen error may hold somebody's data.
+        traceback.print_tb(error.__traceback__)
+        raise SystemExit(f"The job ended with an unforeseen {type(error).__name__}.") from None
+
+
+def run_job(spec: Mapping[str, Any], scratch: Path, interruption: Interruption, say: Say) -> Mapping[str, Any]:
+    """One run: read, carry what was decided, plan, audit, write."""
+    out = Path(spec["out"])
+    previous = Path(spec["previous"]) if spec["previous"] else None
+
+    def report(progress: Progress) -> None:
+        if progress.stage == "audit":
+            interruption.disarm()
+        say(message_of(progress))
+
+    report(Progress("read", 0.0))
+    intake = read_instance(tables_of(spec, scratch, previous))
+    policy = read_policy(CATALOGUE, spec["policy"], spec["changes"])
+    # spec["plan"], the best plan that an earlier attempt left, is what the engine's warm start will take.
+    run = allocate(intake.instance, policy, Limits(**spec["limits"]), report)
+    report(Progress("write", sum(run.seconds.values())))
+    write_run(run, intake, out, previous)
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    event = "cancelled" if run.ending is Ending.CANCELLED else "done"
+    figures = {name: summary[name] for name in ("ending", "accounts", "goals", "conflicts")}
+    return {"event": event, "folder": True, "passed": run.audit.passed, "figures": figures}
+
+
+def message_of(progress: Progress) -> Mapping[str, Any]:
+    """Progress as a message. `plan` is there where the engine hands out its best plan so far."""
+    return {
+        "event": "progress",
+        "stage": progress.stage,
+        "seconds": round(progress.seconds, 3),
+        "goal": progress.goal,
+        "value": progress.value,
+        "bound": progress.bound,
+        "plan": getattr(progress, "plan", None),
+    }
+
+
+def tables_of(spec: Mapping[str, Any], scratch: Path, previous: Path | None) -> Path:
+    """The instance as uploaded or, after a previous run, a copy with its commitments and all that was decided."""
+    instance = Path(spec["instance"])
+    if previous is None:
+        return the_workbook_or_folder(instance)
+    copied = Path(shutil.copytree(instance, scratch / "tables"))
+    decisions = scratch / "decisions.csv"
+    with decisions.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(spec["decisions"])
+    carry(previous, decisions, copied)
+    return copied
+
+
+def the_workbook_or_folder(folder: Path) -> Path:
+    """What intake reads: the one workbook, or the folder of tables."""
+    workbooks = sorted(folder.glob("*.xlsx"))
+    return workbooks[0] if workbooks and len(list(folder.iterdir())) == 1 else folder
+
+
+KINDS: Mapping[str, Callable[[Mapping[str, Any], Path, Interruption, Say], Mapping[str, Any]]] = {"run": run_job}
+
+if __name__ == "__main__":
+    main()
