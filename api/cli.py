@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from allocator.errors import AllocatorError
+from api.admin import DataOption, admin_app
 from api.settings import Backend, Cohort, ExportFormat, Settings, Size
 
 app = typer.Typer(
@@ -151,6 +152,33 @@ def export_model(
     from api.make import write_model
 
     write_model(instance, policy, goal, format_, out, as_json=as_json)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8765,
+    data: DataOption = None,
+    workers: Annotated[int, typer.Option(min=0, max=64, help="Workers on this machine.")] = 1,
+) -> None:
+    """Serve the API, with a worker that solves, over one data folder."""
+    from api.serve import serve
+
+    serve(host, port, data, workers=workers)
+
+
+@app.command()
+def worker(
+    data: DataOption = None,
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+) -> None:
+    """Add a worker, on any machine that reaches the database and the artefact folder."""
+    from api.serve import run_worker
+
+    run_worker(data, with_parent=with_parent)
+
+
+app.add_typer(admin_app)
 
 
 def main() -> None:

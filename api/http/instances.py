@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path as PathParameter, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, insert, select
@@ -154,9 +155,7 @@ def download_instance(instance_id: Id, service: TheService, person: SeeAll) -> S
         row_of(connection, instance_id)
         log.append(connection, person.actor, "instance.downloaded", instance_id)
     folder = instance_folder(service.settings.artefact_folder, instance_id)
-    return StreamingResponse(
-        zipped(folder), media_type="application/zip", headers=attachment(f"{instance_id}.zip")
-    )
+    return StreamingResponse(zipped(folder), media_type="application/zip", headers=attachment(f"{instance_id}.zip"))
 
 
 def zipped(folder: Path) -> Iterator[bytes]:

@@ -1,0 +1,75 @@
+"""`allocator admin`: keys, the log and the database of the service, at the machine itself."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="Data folder; ALLOCATOR_DATA or ./allocator-data unless given.")
+]
+admin_app = typer.Typer(name="admin", help="Keys, log and database of the service.", no_args_is_help=True)
+
+
+class RoleName(StrEnum):
+    """Roles that can be named; the same as `api.keys.Role`, which needs the database to be imported."""
+
+    HUB = "hub"
+    PLANNER = "planner"
+    PROVIDER = "provider"
+    AUDITOR = "auditor"
+
+
+@admin_app.command("add-key")
+def add_key(
+    name: Annotated[str, typer.Argument(help="Who holds it.")],
+    role: Annotated[RoleName, typer.Option(help="What it is for.")],
+    provider: Annotated[list[str] | None, typer.Option(help="Provider code; may be given more than once.")] = None,
+    data: DataOption = None,
+) -> None:
+    """Make a key and print it, this once."""
+    from api import serve
+    from api.keys import Role
+
+    serve.add_key(data, name, Role(role.value), provider or [])
+
+
+@admin_app.command("keys")
+def list_keys(data: DataOption = None) -> None:
+    """List every key: id, role, providers, holder."""
+    from api import serve
+
+    serve.list_keys(data)
+
+
+@admin_app.command("revoke-key")
+def revoke_key(key_id: Annotated[str, typer.Argument(help="Its id.")], data: DataOption = None) -> None:
+    """Make a key useless from now on."""
+    from api import serve
+
+    serve.drop_key(data, key_id)
+
+
+@admin_app.command("upgrade")
+def upgrade(data: DataOption = None) -> None:
+    """Bring the database up to this version; `serve` does it too."""
+    from api import serve
+
+    serve.upgrade_database(data)
+
+
+@admin_app.command("check-log")
+def check_log(
+    export: Annotated[Path | None, typer.Argument(help="An exported log; without it the one in the database.")] = None,
+    data: DataOption = None,
+) -> None:
+    """Check the hash chain of the log; exit 5 where it does not hold."""
+    from api import serve
+
+    if export is None:
+        serve.check_log(data)
+    else:
+        serve.check_export(export)
