@@ -119,11 +119,6 @@ def filled(
 ) -> dict[str, str]:
     """A decision with what it left out: decided now, but never before what it follows, by whoever holds the key."""
     cells = {name: given.get(name) or "" for name in COLUMNS}
-    if not cells["recorded_on"]:
-        pair = (cells["entry_id"], cells["session_id"], "" if cells["session_id"] else cells["site_code"])
-        before = latest_of(stands).get(pair)
-        now = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
-        cells["recorded_on"] = (now if before is None else max(now, before.recorded_on)).isoformat()
     if not cells["decided_by"]:
         home = providers_of(cells, instance)[0]
         cells["decided_by"] = "hub" if person.role is Role.HUB else "home" if home in person.providers else "host"
@@ -131,7 +126,22 @@ def filled(
             cells["decided_by"] = "host"
         if cells["state"] in OF_THE_HOME:
             cells["decided_by"] = "patient"
+    if not cells["recorded_on"]:
+        cells["recorded_on"] = moment_of(cells, stands).isoformat()
     return cells
+
+
+def moment_of(cells: Mapping[str, str], stands: Sequence[Commitment]) -> dt.datetime:
+    """Now, but after what it follows; the moment of what stands already where it says the same again."""
+    now = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
+    pair = (cells["entry_id"], cells["session_id"], "" if cells["session_id"] else cells["site_code"])
+    before = latest_of(stands).get(pair)
+    if before is None:
+        return now
+    told = dict(zip(COLUMNS, before.cells, strict=True))
+    if all(told[name] == cells[name] for name in ("state", "decided_by", "reason_code", "expires_on")):
+        return before.recorded_on
+    return max(now, before.recorded_on + dt.timedelta(seconds=1))
 
 
 def not_theirs(cells: Mapping[str, str], person: Person, instance: Instance) -> list[str]:

@@ -9,6 +9,7 @@ It ends when its standard input does: nobody solves for a worker that is gone.
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import os
 import queue
@@ -22,6 +23,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+import pyarrow.parquet as pq
+
 from allocator.answer import Ending, Limits, Progress
 from allocator.carry import carry
 from allocator.decisions import COLUMNS
@@ -29,6 +32,7 @@ from allocator.errors import AllocatorError, InputError
 from allocator.intake import read_instance
 from allocator.policy import read_policy
 from allocator.report import write_run
+from allocator.report.safe import write_csv
 from allocator.run import allocate
 from api.artefacts import draft_folder
 from models import CATALOGUE
@@ -94,8 +98,12 @@ def main() -> None:
 
 def _listen(jobs: queue.SimpleQueue[bytes]) -> None:
     """Pass jobs on; at the end of input stop the solve, and the solvers it started, at once."""
-    for line in sys.stdin.buffer:
-        jobs.put(line)
+    # Not through sys.stdin: its lock, held by this thread, would break the shutdown of the interpreter.
+    rest = b""
+    while chunk := os.read(0, 1 << 16):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            jobs.put(line)
     jobs.put(b"")
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(ORPHANED_SECONDS)
@@ -161,6 +169,7 @@ def tables_of(spec: Mapping[str, Any], scratch: Path, previous: Path | None) -> 
     if previous is None:
         return the_workbook_or_folder(instance)
     copied = Path(shutil.copytree(instance, scratch / "tables"))
+    commitments_as_csv(copied)
     decisions = scratch / "decisions.csv"
     with decisions.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=COLUMNS, lineterminator="\n")
@@ -168,6 +177,18 @@ def tables_of(spec: Mapping[str, Any], scratch: Path, previous: Path | None) -> 
         writer.writerows(spec["decisions"])
     carry(previous, decisions, copied)
     return copied
+
+
+def commitments_as_csv(folder: Path) -> None:
+    """Have an instance keep its commitments in the one format that `carry` adds to."""
+    parquet, zipped, plain = (folder / f"commitments.{kind}" for kind in ("parquet", "csv.gz", "csv"))
+    if parquet.exists():
+        write_csv(pq.read_table(parquet).to_pandas(), plain)
+        parquet.unlink()
+    if zipped.exists():
+        with gzip.open(zipped) as source, plain.open("xb") as target:
+            shutil.copyfileobj(source, target)
+        zipped.unlink()
 
 
 def the_workbook_or_folder(folder: Path) -> Path:

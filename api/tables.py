@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from allocator.errors import UsageError
 from allocator.report.exports import write_workbook
-from allocator.report.safe import plain_text, quoted
+from allocator.report.safe import plain_text, quoted, safe_text
 
 Row = Mapping[str, str]
 Keep = Callable[[Row], bool]
@@ -50,7 +50,7 @@ MEDIA_TYPES = {
 
 
 def kept_rows(path: Path, keep: Keep) -> Iterator[dict[str, str]]:
-    """The rows of a CSV file of a result that are kept; cells as they stand there, safe for spreadsheets."""
+    """The rows of a CSV file of a result that are kept; cells as they stand there."""
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             if keep({name: plain_text(cell) for name, cell in row.items()}):
@@ -102,7 +102,7 @@ def csv_lines(path: Path, keep: Keep) -> Iterator[str]:
     columns = columns_of(path)
     yield ",".join(quoted(name) for name in columns) + "\n"
     for row in kept_rows(path, keep):
-        yield ",".join(quoted(row[name]) for name in columns) + "\n"
+        yield ",".join(quoted(safe_text(plain_text(row[name]))) for name in columns) + "\n"
 
 
 def parquet_bytes(path: Path, keep: Keep) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http import decisions, instances, logbook, operations, policies, problems, results, runs
@@ -90,7 +91,7 @@ class Bounded:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > MOST_BODY_BYTES and not uploads:
-                raise problems.ProblemError(413, f"The body is larger than {MOST_BODY_BYTES:,} bytes.")
+                raise HTTPException(413, f"The body is larger than {MOST_BODY_BYTES:,} bytes.")
             return message
 
         async def guarded(message: Message) -> None:

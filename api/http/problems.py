@@ -134,7 +134,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(OperationalError)
     @app.exception_handler(PoolTimeoutError)
     def away(request: Request, error: Exception) -> JSONResponse:
-        says.warning("the database is away")
+        says.warning("the database does not serve: %s", type(error).__name__)
         detail = "The database does not answer. Try again in a few seconds."
         return rendered(request, 503, detail, headers={"Retry-After": "5"})
 

@@ -70,7 +70,8 @@ def connected(url: str) -> Database:
         backend = parsed.get_backend_name()
         if backend == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
-        if backend not in ("sqlite", "postgresql"):
+        in_memory = backend == "sqlite" and parsed.database in (None, "", ":memory:")
+        if backend not in ("sqlite", "postgresql") or in_memory:
             raise NoSuchModuleError
     except (ArgumentError, NoSuchModuleError) as error:
         # The value may hold a password: it is not shown.
