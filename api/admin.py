@@ -61,6 +61,14 @@ def upgrade(data: DataOption = None) -> None:
     serve.upgrade_database(data)
 
 
+@admin_app.command("backup")
+def backup(out: Annotated[Path, typer.Argument(help="File to write.")], data: DataOption = None) -> None:
+    """Copy the SQLite database while the service runs."""
+    from api import serve
+
+    serve.back_up(data, out)
+
+
 @admin_app.command("check-log")
 def check_log(
     export: Annotated[Path | None, typer.Argument(help="An exported log; without it the one in the database.")] = None,

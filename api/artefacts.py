@@ -10,9 +10,12 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+DRAFT_SECONDS = 24 * 3600.0
 
 
 def instance_folder(artefacts: Path, instance_id: str) -> Path:
@@ -32,6 +35,14 @@ def draft_folder(artefacts: Path) -> Iterator[Path]:
     drafts.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=drafts, ignore_cleanup_errors=True) as name:
         yield Path(name)
+
+
+def tidy(artefacts: Path) -> None:
+    """Remove drafts that a killed process left behind: those that nobody touched for a day."""
+    oldest = time.time() - DRAFT_SECONDS
+    for draft in (artefacts / "drafts").glob("*"):
+        if draft.stat().st_mtime < oldest:
+            take_away(draft)
 
 
 def put_in_place(draft: Path, target: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ import uvicorn
 from sqlalchemy import func, select
 
 from allocator.errors import AuditFailedError, UsageError
+from api.artefacts import tidy
 from api.http.access import Service
 from api.http.app import make_app
 from api.http.times import iso
@@ -118,6 +120,7 @@ def opened(data: Path | None, *, upgrade: bool) -> tuple[ServiceSettings, Databa
         raise UsageError(
             f'Nothing can be written at "{settings.data}": {error.strerror}. Maybe another --data.'
         ) from error
+    tidy(settings.artefact_folder)
     database = connected(settings.url)
     if upgrade:
         schema.upgrade(database)
@@ -165,6 +168,20 @@ def upgrade_database(data: Path | None) -> None:
     """Bring the database up to this version."""
     _, database = opened(data, upgrade=True)
     typer.echo(f"The database has revision {schema.current(database)}.")
+
+
+def back_up(data: Path | None, out: Path) -> None:
+    """Copy the SQLite database, whole and consistent, while it is in use. Raises UsageError."""
+    _, database = opened(data, upgrade=False)
+    if database.engine.dialect.name != "sqlite":
+        raise UsageError("The database is PostgreSQL. Maybe pg_dump: see docs/operations.md.")
+    if out.exists():
+        raise UsageError(f'"{out}" is there already. Maybe choose another file.')
+    pooled = database.engine.raw_connection()
+    with contextlib.closing(pooled), contextlib.closing(sqlite3.connect(out)) as copy:
+        assert isinstance(pooled.driver_connection, sqlite3.Connection)
+        pooled.driver_connection.backup(copy)
+    typer.echo(f"Copied the database to {out}. Copy the artefacts next: {service_settings(data).artefact_folder}")
 
 
 def check_log(data: Path | None) -> None:

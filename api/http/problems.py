@@ -71,7 +71,7 @@ class ProblemError(Exception):
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {}}}
-    for status in (400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 503)
+    for status in (400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 429, 503)
 }
 """Declared on every endpoint."""
 

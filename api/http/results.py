@@ -18,6 +18,7 @@ from allocator.report.exports import folder_name
 from allocator.report.safe import plain_text
 from allocator.run_folder import stored_json
 from api.artefacts import draft_folder, instance_folder
+from api.fhir import bundle
 from api.http.access import Anybody, SeeAll, Service, TheService
 from api.http.instances import Id as InstanceId
 from api.http.instances import attachment, row_of, zipped
@@ -84,6 +85,9 @@ class Explanation(BaseModel):
     entry_id: str
     placed: list[dict[str, Any]]
     unplaced: dict[str, Any] | None
+
+
+ProviderCode = Annotated[str, PathParameter(max_length=32, min_length=1, examples=["REM"])]
 
 
 class Direction(StrEnum):
@@ -154,10 +158,13 @@ def result_of(service: Service, row: Any) -> Path:
     """The result folder of a run; 409 where there is none (yet)."""
     if row.result_folder is None:
         raise ProblemError(409, f"{row.id} is {row.state} and has no result{'' if row.finished_at else ' yet'}.")
-    return service.settings.artefact_folder / str(row.result_folder)
+    folder = service.settings.artefact_folder / str(row.result_folder)
+    if not folder.is_dir():
+        raise ProblemError(410, f"The result of {row.id} was removed from the artefacts.")
+    return folder
 
 
-def cover_of(connection: Connection, folder: Path, row: Any) -> dict[str, str]:
+def cover_of(folder: Path, row: Any) -> dict[str, str]:
     """What a cover sheet says about a run."""
     summary, record = stored_json(folder, "summary.json"), stored_json(folder, "run.json")
     about = summary["instance"]
@@ -226,7 +233,7 @@ def download_run(run_id: RunId, service: TheService, person: SeeAll) -> Streamin
 @router.get("/exports/{provider}/{direction}", responses=FILES)
 def get_export(
     run_id: RunId,
-    provider: Annotated[str, PathParameter(max_length=32)],
+    provider: ProviderCode,
     direction: Direction,
     service: TheService,
     person: Anybody,
@@ -235,19 +242,42 @@ def get_export(
     offset: OffsetOption = 0,
 ) -> Response:
     """A provider's incoming or outgoing list, to act on; Excel with a cover sheet. A provider's key gets its own."""
-    if person.role is Role.PROVIDER and provider not in person.providers:
-        raise ProblemError(403, f"The key is for {', '.join(sorted(person.providers))}.")
     with service.database.write() as connection:
-        row = visible_row(connection, run_id, person)
-        folder = result_of(service, row)
-        cover = {"Provider": provider, "List": direction.value, **cover_of(connection, folder, row)}
+        folder, row = exports_of(service, connection, run_id, provider, person)
+        cover = {"Provider": provider, "List": direction.value, **cover_of(result_of(service, row), row)}
         detail = {"list": direction.value, "provider": provider, "format": format_.value}
         log.append(connection, person.actor, "run.exported", run_id, **detail)
-    path = folder / "exports" / folder_name(provider) / f"{direction.value}.csv"
-    if not path.is_file():
-        raise ProblemError(404, f'No provider "{provider}" in this run.')
+    path = folder / f"{direction.value}.csv"
     name = f"{run_id}-{folder_name(provider)}-{direction.value}"
     return table_response(service, path, lambda _: True, format_, limit, offset, name, cover)
+
+
+@router.get("/fhir/{provider}", response_class=Response, responses={200: {"content": {"application/fhir+json": {}}}})
+def get_fhir(run_id: RunId, provider: ProviderCode, service: TheService, person: Anybody) -> Response:
+    """A provider's incoming and outgoing places as FHIR R4B appointments; no national profile is claimed."""
+    with service.database.write() as connection:
+        folder, row = exports_of(service, connection, run_id, provider, person)
+        log.append(connection, person.actor, "run.exported", run_id, list="fhir", provider=provider, format="fhir")
+    rows = [
+        {name: plain_text(cell) for name, cell in line.items()}
+        for direction in Direction
+        for line in kept_rows(folder / f"{direction.value}.csv", lambda _: True)
+    ]
+    made = dt.datetime.fromtimestamp(row.finished_at / 1000, dt.UTC)
+    return Response(bundle(rows, run_id, made), media_type="application/fhir+json")
+
+
+def exports_of(
+    service: Service, connection: Connection, run_id: str, provider: str, person: Person
+) -> tuple[Path, Any]:
+    """The folder of a provider's lists in a run, and the row of the run; a provider's key opens its own."""
+    if person.role is Role.PROVIDER and provider not in person.providers:
+        raise ProblemError(403, f"The key is for {', '.join(sorted(person.providers))}.")
+    row = visible_row(connection, run_id, person)
+    folder = result_of(service, row) / "exports" / folder_name(provider)
+    if not folder.is_dir():
+        raise ProblemError(404, f'No provider "{provider}" in this run.')
+    return folder, row
 
 
 @router.get("/entries/{entry_id}")
@@ -286,7 +316,7 @@ def get_table(
     with service.database.write() as connection:
         row = visible_row(connection, run_id, person)
         folder = result_of(service, row)
-        cover = cover_of(connection, folder, row)
+        cover = cover_of(folder, row)
         log.append(connection, person.actor, "run.read", run_id, table=table.value, format=format_.value)
     path = folder / f"{table.value}.csv"
     if not path.is_file():

@@ -43,6 +43,7 @@ WHO: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/v1/runs/{run_id}/report"): SEE_ALL,
     ("GET", "/v1/runs/{run_id}/download"): SEE_ALL,
     ("GET", "/v1/runs/{run_id}/exports/{provider}/{direction}"): EVERYBODY,
+    ("GET", "/v1/runs/{run_id}/fhir/{provider}"): EVERYBODY,
     ("GET", "/v1/runs/{run_id}/entries/{entry_id}"): EVERYBODY,
     ("GET", "/v1/runs/{run_id}/{table}"): EVERYBODY,
     ("GET", "/v1/log"): frozenset({Role.HUB, Role.AUDITOR}),

@@ -39,10 +39,6 @@ def pair(place: dict[str, Any], state: str, **more: str) -> dict[str, str]:
     return {"entry_id": place["entry_id"], "session_id": place["session_id"], "state": state, **more}
 
 
-def place_at(places: list[dict[str, Any]], home: str, host: str) -> dict[str, Any]:
-    return next(row for row in places if (row["home_provider"], row["provider_code"]) == (home, host))
-
-
 def test_a_place_is_offered_booked_and_treated_one_step_after_the_other(decide: Any, places: Any) -> None:
     place = places[0]
     for state in ("offered", "booked", "treated"):
@@ -83,11 +79,7 @@ def test_the_same_decision_sent_again_is_recorded_once(decide: Any, places: Any)
 def test_a_home_provider_decides_about_its_patients_and_a_host_about_its_sessions(
     decide: Any, places: Any, keys: Keys
 ) -> None:
-    there = (
-        place_at(places, "RAA", "RBB")
-        if any((row["home_provider"], row["provider_code"]) == ("RAA", "RBB") for row in places)
-        else place_at(places, "RBB", "RAA")
-    )
+    there = next(row for row in places if {row["home_provider"], row["provider_code"]} == {"RAA", "RBB"})
     home_key, host_key = (keys.raa, keys.rbb) if there["home_provider"] == "RAA" else (keys.rbb, keys.raa)
     refused = decide(pair(there, "host_refused"), key=home_key)
     assert (refused.status_code, "only the host" in refused.json()["detail"]) == (403, True)

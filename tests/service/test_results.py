@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from fhir.resources.R4B.bundle import Bundle
 from python_calamine import CalamineWorkbook
 from starlette.testclient import TestClient
 
+from allocator.report.exports import EXPORT_COLUMNS
+from api import fhir
 from api.artefacts import result_name
 from api.http.access import Service
 from tests.service.sample import Keys, add_run, queue_job, with_key
@@ -68,6 +73,38 @@ def test_an_export_is_the_list_of_the_run_folder_with_a_cover(get: Any, planned:
     assert get(f"/v1/runs/{planned}/exports/..%2F..%2Finstance/incoming").status_code == 404
 
 
+def test_appointments_are_valid_fhir_and_claim_no_profile(get: Any, planned: str, sample: Path) -> None:
+    found = get(f"/v1/runs/{planned}/fhir/RAA")
+    assert found.headers["content-type"] == "application/fhir+json"
+    bundle = Bundle.model_validate_json(found.text)
+    lists = [sample / "run" / "exports" / "RAA" / f"{direction}.csv" for direction in ("incoming", "outgoing")]
+    wanted = [row["entry_id"] for path in lists for row in csv.DictReader(io.StringIO(path.read_text("utf-8")))]
+    assert [entry.resource.identifier[0].value for entry in bundle.entry] == wanted
+    assert {entry.resource.status for entry in bundle.entry} == {"proposed"}
+    assert "profile" not in found.text
+    assert get(f"/v1/runs/{planned}/fhir/XXX").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("date", "start"), [("2026-03-27", "2026-03-27T08:30:00Z"), ("2026-03-30", "2026-03-30T08:30:00+01:00")]
+)
+def test_an_appointment_starts_at_the_time_in_london(date: str, start: str) -> None:
+    row = dict.fromkeys(EXPORT_COLUMNS, "x") | {"date": date, "start_time": "08:30", "expected_minutes": "45"}
+    text = fhir.bundle([row | {"state": "booked"}], "r-1", dt.datetime(2026, 2, 2, tzinfo=dt.UTC))
+    found = json.loads(text)["entry"][0]["resource"]
+    assert dt.datetime.fromisoformat(found["start"]) == dt.datetime.fromisoformat(start)
+    assert found["minutesDuration"] == 45
+    day_only = fhir.bundle(
+        [row | {"state": "offered", "start_time": ""}], "r-1", dt.datetime(2026, 2, 2, tzinfo=dt.UTC)
+    )
+    found = json.loads(day_only)["entry"][0]["resource"]
+    assert ("start" in found, found["requestedPeriod"], found["status"]) == (
+        False,
+        [{"start": date, "end": date}],
+        "pending",
+    )
+
+
 def test_a_cell_that_looks_like_a_formula_stays_text(get: Any, planned: str) -> None:
     url = "/v1/instances/i-sample/quarantine"
     assert get(url).json()["rows"][0]["value"] == "=1+1"
@@ -107,6 +144,8 @@ def test_a_run_without_a_result_says_so(get: Any, service: Service, planned: str
     found = get(f"/v1/runs/{waiting}/allocation")
     assert (found.status_code, found.json()["detail"]) == (409, f"{waiting} is queued and has no result yet.")
     assert get("/v1/runs/r-0000/allocation").status_code == 404
+    shutil.rmtree(service.settings.artefact_folder / "runs" / planned)
+    assert get(f"/v1/runs/{planned}/allocation").status_code == 410
 
 
 def test_a_failed_audit_shows_on_the_cover(get: Any, service: Service, planned: str, sample: Path) -> None:
