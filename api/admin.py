@@ -31,42 +31,42 @@ def add_key(
     data: DataOption = None,
 ) -> None:
     """Make a key and print it, this once."""
-    from api import serve
+    from api import commands
     from api.keys import Role
 
-    serve.add_key(data, name, Role(role.value), provider or [])
+    commands.add_key(data, name, Role(role.value), provider or [])
 
 
 @admin_app.command("keys")
 def list_keys(data: DataOption = None) -> None:
     """List every key: id, role, providers, holder."""
-    from api import serve
+    from api import commands
 
-    serve.list_keys(data)
+    commands.list_keys(data)
 
 
 @admin_app.command("revoke-key")
 def revoke_key(key_id: Annotated[str, typer.Argument(help="Its id.")], data: DataOption = None) -> None:
     """Make a key useless from now on."""
-    from api import serve
+    from api import commands
 
-    serve.drop_key(data, key_id)
+    commands.drop_key(data, key_id)
 
 
 @admin_app.command("upgrade")
 def upgrade(data: DataOption = None) -> None:
     """Bring the database up to this version; `serve` does it too."""
-    from api import serve
+    from api import commands
 
-    serve.upgrade_database(data)
+    commands.upgrade_database(data)
 
 
 @admin_app.command("backup")
 def backup(out: Annotated[Path, typer.Argument(help="File to write.")], data: DataOption = None) -> None:
     """Copy the SQLite database while the service runs."""
-    from api import serve
+    from api import commands
 
-    serve.back_up(data, out)
+    commands.back_up(data, out)
 
 
 @admin_app.command("check-log")
@@ -75,9 +75,9 @@ def check_log(
     data: DataOption = None,
 ) -> None:
     """Check the hash chain of the log; exit 5 where it does not hold."""
-    from api import serve
+    from api import commands
 
     if export is None:
-        serve.check_log(data)
+        commands.check_log(data)
     else:
-        serve.check_export(export)
+        commands.check_export(export)

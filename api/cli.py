@@ -173,7 +173,7 @@ def worker(
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """Add a worker, on any machine that reaches the database and the artefact folder."""
-    from api.serve import run_worker
+    from api.commands import run_worker
 
     run_worker(data, with_parent=with_parent)
 

@@ -1,34 +1,22 @@
-"""`allocator serve`, `worker` and `admin`: the service in one command, more workers, keys and the log."""
+"""`allocator serve`: the API in this process, workers in others that end with it."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
-import signal
-import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 import typer
 import uvicorn
-from sqlalchemy import func, select
 
-from allocator.errors import AuditFailedError, UsageError
-from api.artefacts import tidy
+from api.commands import first_key, opened
 from api.http.access import Service
 from api.http.app import make_app
-from api.http.times import iso
-from api.keys import Role, make_key, revoke_key
-from api.service_settings import ServiceSettings, service_settings
-from api.store import log, schema
-from api.store.database import Database, connected
-from api.store.tables import keys
-from api.worker import work
+from api.service_settings import ServiceSettings
 
 STOP_SECONDS = 15.0
 RESTART_SECONDS = 2.0
@@ -86,122 +74,3 @@ def keep_worker(settings: ServiceSettings, stop: threading.Event) -> None:
         child.wait()
         assert child.stdin is not None
         child.stdin.close()
-
-
-def run_worker(data: Path | None, *, with_parent: bool) -> None:
-    """A worker until SIGTERM or Ctrl-C; then the job at hand goes back into the queue."""
-    settings, database = opened(data, upgrade=False)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    if with_parent:
-        threading.Thread(target=_stop_with_input, args=(stop,), daemon=True).start()
-    try:
-        work(settings, database, stop)
-    finally:
-        database.engine.dispose()
-
-
-def _stop_with_input(stop: threading.Event) -> None:
-    while os.read(0, 4096):
-        pass
-    stop.set()
-
-
-def opened(data: Path | None, *, upgrade: bool) -> tuple[ServiceSettings, Database]:
-    """Settings and database, the tables brought up to date or required to be."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    settings = service_settings(data)
-    try:
-        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        settings.artefact_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise UsageError(
-            f'Nothing can be written at "{settings.data}": {error.strerror}. Maybe another --data.'
-        ) from error
-    tidy(settings.artefact_folder)
-    database = connected(settings.url)
-    if upgrade:
-        schema.upgrade(database)
-    else:
-        schema.require_current(database)
-    return settings, database
-
-
-def first_key(database: Database) -> str | None:
-    """A key for the hub where there is none at all yet."""
-    with database.write() as connection:
-        if connection.execute(select(func.count()).select_from(keys)).scalar_one():
-            return None
-        return make_key(connection, "first key", Role.HUB)[1]
-
-
-def add_key(data: Path | None, name: str, role: Role, providers: Sequence[str]) -> None:
-    """Make a key and print it, once."""
-    _, database = opened(data, upgrade=False)
-    with database.write() as connection:
-        key_id, key = make_key(connection, name, role, providers)
-    typer.echo(f"Key {key_id} for {name} ({role}), shown this once: {key}")
-
-
-def list_keys(data: Path | None) -> None:
-    """Every key: id, holder, role, providers, made, revoked."""
-    _, database = opened(data, upgrade=False)
-    with database.read() as connection:
-        for row in connection.execute(select(keys).order_by(keys.c.created_at)):
-            state = f"revoked {iso(row.revoked_at)}" if row.revoked_at else "in force"
-            typer.echo(
-                f"{row.id}  {row.role:<9}{','.join(row.providers):<20}{iso(row.created_at)}  {state}  {row.name}"
-            )
-
-
-def drop_key(data: Path | None, key_id: str) -> None:
-    """Revoke a key."""
-    _, database = opened(data, upgrade=False)
-    with database.write() as connection:
-        revoke_key(connection, key_id)
-    typer.echo(f"Key {key_id} is revoked.")
-
-
-def upgrade_database(data: Path | None) -> None:
-    """Bring the database up to this version."""
-    _, database = opened(data, upgrade=True)
-    typer.echo(f"The database has revision {schema.current(database)}.")
-
-
-def back_up(data: Path | None, out: Path) -> None:
-    """Copy the SQLite database, whole and consistent, while it is in use. Raises UsageError."""
-    _, database = opened(data, upgrade=False)
-    if database.engine.dialect.name != "sqlite":
-        raise UsageError("The database is PostgreSQL. Maybe pg_dump: see docs/operations.md.")
-    if out.exists():
-        raise UsageError(f'"{out}" is there already. Maybe choose another file.')
-    pooled = database.engine.raw_connection()
-    with contextlib.closing(pooled), contextlib.closing(sqlite3.connect(out)) as copy:
-        assert isinstance(pooled.driver_connection, sqlite3.Connection)
-        pooled.driver_connection.backup(copy)
-    typer.echo(f"Copied the database to {out}. Copy the artefacts next: {service_settings(data).artefact_folder}")
-
-
-def check_log(data: Path | None) -> None:
-    """Check the chain of the log; AuditFailedError where it does not hold."""
-    _, database = opened(data, upgrade=False)
-    with database.read() as connection:
-        number, head = log.head_of(connection)
-        faults = log.faults(log.rows(connection, most=number), (number, head))
-    if faults:
-        raise AuditFailedError("\n".join(faults))
-    typer.echo(f"The log holds: {number} rows, head {head}.")
-
-
-def check_export(path: Path) -> None:
-    """Check an exported log, wherever it is; AuditFailedError where it does not hold."""
-    try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        faults = log.faults(rows)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} cannot be read as an exported log: {type(error).__name__}.") from error
-    if faults:
-        raise AuditFailedError("\n".join(faults))
-    typer.echo(f"The log holds: {len(rows)} rows, head {rows[-1]['hash'] if rows else log.FIRST_HASH}.")

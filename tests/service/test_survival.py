@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -80,21 +81,32 @@ def queue_runs(client: httpx.Client, sample: Path) -> list[str]:
     return made
 
 
-def wait_for_all(url: str, key: str, made: list[str], kill: Killer, every: float) -> None:
-    """Wait until nothing is queued or running, and kill something every few seconds on the way."""
+def wait_for_all(url: str, key: str, kill: Killer) -> None:
+    """Wait until nothing is queued or running; kill something after every two runs that ended, and in a third.
+
+    By runs, not by the clock: on a busy machine a kill every few seconds would let none end.
+    """
     with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
-        last = time.monotonic()
-        while True:
-            try:
-                left = [client.get("/v1/runs", params={"state": s}).json()["runs"] for s in ("queued", "running")]
-            except (httpx.TransportError, KeyError):
-                left = [[{}]]
-            if not any(left):
-                return
-            if time.monotonic() - last > every:
+        at_last_kill = jobs_in(client, "done")
+        while left := jobs_in(client, "queued") + jobs_in(client, "running"):
+            if jobs_in(client, "done") >= at_last_kill + 2 and jobs_in(client, "running") and left:
                 kill()
-                last = time.monotonic()
-            time.sleep(0.5)
+                at_last_kill = jobs_in(client, "done")
+            time.sleep(0.3)
+
+
+def jobs_in(client: httpx.Client, wanted: str) -> int:
+    """How many jobs are in a state, asked until the API and its database answer."""
+
+    def asked() -> str:
+        try:
+            found = client.get("/metrics")
+        except httpx.TransportError:
+            return ""
+        return found.text if found.status_code == 200 else ""
+
+    found = re.search(rf'allocator_jobs{{kind="run",state="{wanted}"}} (\d+)', until(asked, "the API answers"))
+    return int(found[1]) if found else 0
 
 
 def assert_every_run_ended_once(served: Served, data: Path, made: list[str]) -> None:
@@ -130,7 +142,7 @@ def test_no_run_is_lost_or_recorded_twice_when_workers_are_killed(
                 pool[number].wait()
                 pool[number] = start_worker(data, **settings)
 
-            wait_for_all(served.url, served.key, made, kill_one, every=7)
+            wait_for_all(served.url, served.key, kill_one)
         assert_every_run_ended_once(served, data, made)
 
 
@@ -148,7 +160,7 @@ def test_no_run_is_lost_when_the_api_is_killed(tmp_path: Path, sample: Path) -> 
         served.kill()
         served = start_serving(data, port, 2, **QUICK)
 
-    wait_for_all(served.url, served.key, made, kill_api, every=25)
+    wait_for_all(served.url, served.key, kill_api)
     with served.client() as client:
         for run_id in made:
             assert state(client, run_id)["state"] == "done"
@@ -180,7 +192,7 @@ def test_no_run_is_lost_when_postgresql_is_restarted(tmp_path: Path, sample: Pat
                     stdout=subprocess.DEVNULL,
                 )
 
-            wait_for_all(served.url, served.key, made, restart, every=20)
+            wait_for_all(served.url, served.key, restart)
             with served.client() as client:
                 assert {state(client, run_id)["state"] for run_id in made} == {"done"}
                 rows = [json.loads(line) for line in client.get("/v1/log/export").text.splitlines()]
