@@ -10,8 +10,10 @@ import signal
 import sqlite3
 import sys
 import threading
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import typer
 from sqlalchemy import func, select
@@ -25,6 +27,15 @@ from api.store import log, schema
 from api.store.database import Database, connected
 from api.store.tables import keys
 from api.worker import work
+
+
+class Discreet(logging.Formatter):
+    """Log lines whose tracebacks say where and what kind, never the text: it may hold somebody's data."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name that logging calls
+        """The frames and the name of the error."""
+        kind, _, where = ei
+        return "".join(traceback.format_tb(where)) + (kind.__name__ if kind else "")
 
 
 def run_worker(data: Path | None, *, with_parent: bool) -> None:
@@ -49,7 +60,9 @@ def _stop_with_input(stop: threading.Event) -> None:
 
 def opened(data: Path | None, *, upgrade: bool) -> tuple[ServiceSettings, Database]:
     """Settings and database, the tables brought up to date or required to be."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Discreet("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("alembic").setLevel(logging.WARNING)
     settings = service_settings(data)
     try:

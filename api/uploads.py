@@ -90,6 +90,10 @@ def _tables(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], into: Path
             room -= _copied(source, target, room, most_bytes)
         if name.lower().endswith(".xlsx"):
             check_workbook(into / name, most_bytes)
+    if len(left_out) == len(files):
+        raise InputError(
+            [f"The zip holds no tables, but {files[0].filename[:100]!r}; wanted instance.json and tables."]
+        )
     return left_out
 
 

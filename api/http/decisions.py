@@ -88,7 +88,9 @@ def record_decisions(run_id: RunId, wanted: DecisionsRequest, service: TheServic
     """Record decisions: only along allowed steps, only about the plan in force. A provider decides about its own."""
     given = [item.model_dump() for item in wanted.decisions]
     with service.database.read() as connection:
-        visible_row(connection, run_id, person)
+        row = visible_row(connection, run_id, person)
+    if row.usable:
+        settled(service.settings.artefact_folder / row.result_folder)  # read before anything is locked
     with service.database.write() as connection:
         found: tuple[Decided, ...] = decide(connection, service.settings.artefact_folder, person, run_id, given)
     return DecisionsMade(recorded=len(found), standing_already=len(given) - len(found))

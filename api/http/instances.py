@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import tempfile
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,8 @@ from api.uploads import unpack
 
 router = APIRouter(prefix="/v1/instances", tags=["instances"])
 Id = Annotated[str, PathParameter(pattern="^[a-z0-9-]{1,32}$", examples=["i-3f9c2a7b10d4e5f6"])]
+checks_at_once = threading.BoundedSemaphore(2)
+"""Each may use `ALLOCATOR_CHECK_MEMORY_MB`."""
 UPLOADS = {
     "requestBody": {
         "required": True,
@@ -106,7 +109,8 @@ def accept(service: Service, person: Person, draft: Path) -> Instance:
     tables = draft / "instance" / "tables"
     tables.mkdir(parents=True)
     left_out = unpack(draft / "upload", tables, settings.max_unpacked_mb * MEGABYTE)
-    found = check(tables, draft / "instance" / "quarantine.csv", settings.check_memory_mb, settings.check_seconds)
+    with checks_at_once:
+        found = check(tables, draft / "instance" / "quarantine.csv", settings.check_memory_mb, settings.check_seconds)
     found["report"]["notices"] += left_out
     instance_id = f"i-{secrets.token_hex(8)}"
     put_in_place(draft / "instance", instance_folder(settings.artefact_folder, instance_id).parent)

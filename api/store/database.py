@@ -18,6 +18,8 @@ from allocator.errors import UsageError
 
 BUSY_MS = 30_000
 """How long a writer waits for the one before it on SQLite."""
+POOL: dict[str, Any] = {"pool_size": 10, "max_overflow": 40, "hide_parameters": True}
+"""Parameters are ids of people: no error shows them."""
 
 
 class NowMs(FunctionElement[int]):
@@ -80,8 +82,8 @@ def connected(url: str) -> Database:
             "postgresql://user:password@host:port/name."
         ) from error
     if backend == "postgresql":
-        return Database(create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=40))
-    engine = create_engine(parsed, pool_size=10, max_overflow=40, connect_args={"timeout": BUSY_MS / 1000})
+        return Database(create_engine(parsed, pool_pre_ping=True, **POOL))
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_MS / 1000}, **POOL)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_on_sqlite)
     return Database(engine)

@@ -71,6 +71,7 @@ HOSTILE = {
     "password": (encrypted(zipped({"patients.csv": "x"})), "is encrypted"),
     "twice": (zipped({"patients.csv": "x", "PATIENTS.csv": "x"}), "stands twice"),
     "too many": (zipped({f"{n}.csv": "" for n in range(MOST_MEMBERS + 1)}), f"more than {MOST_MEMBERS} files"),
+    "no tables": (zipped({"a.txt": "x"}), "holds no tables, but 'a.txt'"),
     "folders": (zipped({"a/instance.json": INFO, "b/patients.csv": "x"}), "in several folders"),
     "macros": (workbook(**{"xl/vbaProject.bin": "x"}), "holds macros"),
     "entities": (workbook(**{"xl/worksheets/sheet1.xml": BILLION_LAUGHS}), "declares entities"),
