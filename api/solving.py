@@ -28,13 +28,14 @@ import pyarrow.parquet as pq
 from allocator.answer import Ending, Limits, Progress
 from allocator.carry import carry
 from allocator.decisions import COLUMNS
-from allocator.errors import AllocatorError, InputError
+from allocator.errors import AllocatorError, CancelledError, InputError
 from allocator.intake import read_instance
 from allocator.policy import read_policy
 from allocator.report import write_run
 from allocator.report.safe import write_csv
 from allocator.run import allocate
 from api.artefacts import draft_folder
+from api.studying import COMMANDS, study
 from models import CATALOGUE
 
 Say = Callable[[Mapping[str, Any]], None]
@@ -117,6 +118,8 @@ def outcome(spec: Mapping[str, Any], interruption: Interruption, say: Say) -> Ma
             return KINDS[spec["kind"]](spec, scratch, interruption, say)
     except KeyboardInterrupt:
         return {"event": "cancelled", "folder": False}
+    except CancelledError:
+        return {"event": "cancelled", "folder": False}
     except AllocatorError as error:
         problems = list(error.problems) if isinstance(error, InputError) else str(error).splitlines()
         kind = type(error).__name__.removesuffix("Error")
@@ -140,14 +143,22 @@ def run_job(spec: Mapping[str, Any], scratch: Path, interruption: Interruption, 
     report(Progress("read", 0.0))
     intake = read_instance(tables_of(spec, scratch, previous))
     policy = read_policy(CATALOGUE, spec["policy"], spec["changes"])
-    # spec["plan"], the best plan that an earlier attempt left, is what the engine's warm start will take.
-    run = allocate(intake.instance, policy, Limits(**spec["limits"]), report)
+    # spec["plan_so_far"], the best plan that an earlier attempt left, is what the engine's warm start will take.
+    run = allocate(intake.instance, policy, Limits(threads=spec["threads"], **spec["limits"]), report)
     report(Progress("write", sum(run.seconds.values())))
     write_run(run, intake, out, previous)
     summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     event = "cancelled" if run.ending is Ending.CANCELLED else "done"
     figures = {name: summary[name] for name in ("ending", "accounts", "goals", "conflicts")}
     return {"event": event, "folder": True, "passed": run.audit.passed, "figures": figures}
+
+
+def study_job(spec: Mapping[str, Any], scratch: Path, interruption: Interruption, say: Say) -> Mapping[str, Any]:
+    """One study: what the laboratory's command of this kind prints and writes."""
+    say(message_of(Progress(spec["kind"], 0.0)))
+    instance = spec["instance"]
+    where = {"instance": str(the_workbook_or_folder(Path(instance)))} if instance else {}
+    return study({**spec, **where}, scratch)
 
 
 def message_of(progress: Progress) -> Mapping[str, Any]:
@@ -197,7 +208,10 @@ def the_workbook_or_folder(folder: Path) -> Path:
     return workbooks[0] if workbooks and len(list(folder.iterdir())) == 1 else folder
 
 
-KINDS: Mapping[str, Callable[[Mapping[str, Any], Path, Interruption, Say], Mapping[str, Any]]] = {"run": run_job}
+KINDS: Mapping[str, Callable[[Mapping[str, Any], Path, Interruption, Say], Mapping[str, Any]]] = {
+    "run": run_job,
+    **dict.fromkeys(COMMANDS, study_job),
+}
 
 if __name__ == "__main__":
     main()

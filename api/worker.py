@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import OperationalError
 
 from api.artefacts import instance_folder, keep_alone, result_name, take_away
@@ -176,14 +176,21 @@ def spec_of(settings: ServiceSettings, database: Database, lease: Lease) -> dict
         "instance": str(instance_folder(artefacts, lease.instance_id)) if lease.instance_id else None,
         "previous": None,
         "decisions": [],
-        "plan": lease.plan,
+        "plan_so_far": lease.plan,
+        "threads": settings.cores,
         **lease.request,
     }
-    if lease.previous_id is not None:
-        with database.read() as connection:
-            folder = connection.execute(select(jobs.c.result_folder).where(jobs.c.id == lease.previous_id)).scalar_one()
-            spec |= {"previous": str(artefacts / folder), "decisions": decisions_about(connection, lease.previous_id)}
+    with database.read() as connection:
+        spec["runs"] = [str(artefacts / folder_of(connection, run_id)) for run_id in lease.request.get("run_ids", [])]
+        if lease.previous_id is not None:
+            spec["previous"] = str(artefacts / folder_of(connection, lease.previous_id))
+            spec["decisions"] = decisions_about(connection, lease.previous_id)
     return spec
+
+
+def folder_of(connection: Connection, run_id: str) -> str:
+    """The result of a run that was there when the job was submitted."""
+    return str(connection.execute(select(jobs.c.result_folder).where(jobs.c.id == run_id)).scalar_one())
 
 
 def ended_of(lease: Lease, last: Mapping[str, Any]) -> Ended:

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http import decisions, instances, logbook, operations, policies, problems, results, runs
+from api.http import decisions, instances, logbook, operations, policies, problems, results, runs, studies
 from api.http.access import Allowed, Service
 from api.keys import Role
 
@@ -24,6 +24,7 @@ ROUTERS = (
     policies.router,
     runs.router,
     decisions.router,
+    studies.router,
     results.router,
     logbook.router,
 )

@@ -37,6 +37,8 @@ class Served:
         """The API gone at once, as by a power cut."""
         self.process.kill()
         self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
 
 def free_port() -> int:

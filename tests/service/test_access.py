@@ -46,6 +46,15 @@ WHO: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/v1/runs/{run_id}/fhir/{provider}"): EVERYBODY,
     ("GET", "/v1/runs/{run_id}/entries/{entry_id}"): EVERYBODY,
     ("GET", "/v1/runs/{run_id}/{table}"): EVERYBODY,
+    ("POST", "/v1/comparisons"): SUBMIT,
+    ("POST", "/v1/price-tags"): SUBMIT,
+    ("POST", "/v1/scenarios"): SUBMIT,
+    ("POST", "/v1/audits"): SUBMIT,
+    ("POST", "/v1/runs/{run_id}/entries/{entry_id}/explanation"): SUBMIT,
+    ("GET", "/v1/studies"): SEE_ALL,
+    ("GET", "/v1/studies/{study_id}"): SEE_ALL,
+    ("GET", "/v1/studies/{study_id}/page"): SEE_ALL,
+    ("POST", "/v1/studies/{study_id}/cancel"): SUBMIT,
     ("GET", "/v1/log"): frozenset({Role.HUB, Role.AUDITOR}),
     ("GET", "/v1/log/export"): frozenset({Role.HUB, Role.AUDITOR}),
     ("GET", "/v1/log/check"): frozenset({Role.HUB, Role.AUDITOR}),
@@ -82,7 +91,7 @@ def test_every_endpoint_lets_in_its_roles_and_nobody_else(
     role: Role | None, client: TestClient, keys: Keys, planned: str
 ) -> None:
     values = {"instance_id": "i-sample", "run_id": planned, "provider": "RAA", "direction": "incoming"}
-    values |= {"entry_id": "e1", "table": "allocation"}
+    values |= {"entry_id": "e1", "table": "allocation", "study_id": "c-0000"}
     wrong: list[Any] = []
     for (method, path), roles in WHO.items():
         url = re.sub(r"\{(\w+)\}", lambda found: values[found[1]], path)
