@@ -12,9 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import click
-
-from allocator.errors import AuditFailedError, UsageError
+from allocator.errors import AuditFailedError, CancelledError, UsageError
 from allocator.report.write import new_folder, write_text
 
 Arguments = tuple[list[str], list[str]]
@@ -40,10 +38,15 @@ def command(arguments: list[str]) -> None:
     """`allocator ARGUMENTS` in this process. Raises UsageError where the command line takes them for wrong."""
     from api.cli import app
 
+    told = io.StringIO()
     try:
-        app(arguments, standalone_mode=False)
-    except click.ClickException as error:
-        raise UsageError(error.format_message()) from error
+        with contextlib.redirect_stderr(told):
+            app(arguments)
+    except SystemExit as ended:
+        if ended.code == CancelledError.exit_code:
+            raise CancelledError("Cancelled.") from ended
+        if ended.code:
+            raise UsageError(told.getvalue().strip().splitlines()[-1]) from ended
 
 
 def comparison(spec: Mapping[str, Any], scratch: Path, out: Path) -> Arguments:

@@ -93,9 +93,9 @@ def test_a_study_is_cancelled_by_whoever_submitted_it(send: Any, keys: Keys, pla
 
 @pytest.mark.parametrize("value", ["--everybody", "-h", "--help"])
 def test_a_value_of_a_person_is_never_taken_for_an_option(value: str) -> None:
-    options, positional = COMMANDS["explanation"]({"runs": ["nowhere"], "entry_id": value}, Path(), Path())
+    positional = COMMANDS["explanation"]({"runs": ["nowhere"], "entry_id": value}, Path(), Path())[1]
     assert positional == ["nowhere", value]
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="more"):
         command(["check", "--json", "--", value, "more"])
     assert (
         COMMANDS["prices"]({"runs": ["r"], "goal": value, "top": 0, "seconds": 1, "threads": 1}, Path(), Path())[0][1]
