@@ -20,6 +20,7 @@ from pathlib import Path
 
 import httpx
 
+from api.settings import Size
 from instances import path as shipped
 from instances.generate import generate, write
 
@@ -29,14 +30,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--size", default="M", choices=["S", "M", "L"])
+    parser.add_argument("--size", type=Size, default=Size.M)
     parser.add_argument("--pause", type=float, default=1.0, help="Seconds a client waits between reads.")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         print(measure(Path(folder), given.clients, given.seconds, given.size, given.pause))
 
 
-def measure(folder: Path, clients: int, seconds: float, size: str, pause: float) -> str:
+def measure(folder: Path, clients: int, seconds: float, size: Size, pause: float) -> str:
     """One measurement, as a line."""
     command = [sys.executable, "-m", "api.cli", "serve", "--data", str(folder / "data"), "--port", "8799"]
     served = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -60,10 +61,10 @@ def measure(folder: Path, clients: int, seconds: float, size: str, pause: float)
         served.wait()
 
 
-def prepared(client: httpx.Client, folder: Path, size: str) -> tuple[str, str]:
+def prepared(client: httpx.Client, folder: Path, size: Size) -> tuple[str, str]:
     """Ids of a small run that is done and of a large one that is running."""
-    write(generate(size, 1), folder / "large")
-    ids = []
+    write(generate(size.value, 1), folder / "large")
+    ids: list[str] = []
     for source, seconds in ((shipped("tiny-bookings"), 30), (folder / "large", 900)):
         instance = client.post("/v1/instances", content=zipped(source)).raise_for_status().json()["id"]
         wanted = {"instance_id": instance, "seconds": seconds}

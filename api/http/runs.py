@@ -17,7 +17,7 @@ from api.http import instances as instance_pages
 from api.http.access import Anybody, SeeAll, Service, Submitters, TheService
 from api.http.policies import PolicyDraft
 from api.http.problems import FieldError, ProblemError
-from api.http.times import iso
+from api.http.times import iso, iso_or_none
 from api.keys import Person, Role
 from api.settings import USUAL_SECONDS, Backend
 from api.store import queue
@@ -304,8 +304,8 @@ def shown(connection: Connection, row: Any, person: Person) -> Run:
         previous_id=row.previous_id,
         purpose=row.purpose,
         submitted_at=iso(row.submitted_at),
-        started_at=iso(row.started_at),
-        finished_at=iso(row.finished_at),
+        started_at=iso_or_none(row.started_at),
+        finished_at=iso_or_none(row.finished_at),
         has_plan=row.usable,
         attempts=row.attempts,
         cancelling=row.cancel_requested_at is not None and row.state == "running",

@@ -20,7 +20,7 @@ from api.http.access import SeeAll, Service, Submitters, TheService
 from api.http.policies import PolicyDraft
 from api.http.problems import ProblemError
 from api.http.runs import RunId, State, run_row
-from api.http.times import iso
+from api.http.times import iso, iso_or_none
 from api.keys import Person, Role
 from api.store import log, queue
 from api.store.tables import jobs
@@ -260,7 +260,7 @@ def shown(row: Any, result: dict[str, Any] | None) -> Study:
         kind=row.kind,
         state=row.state,
         submitted_at=iso(row.submitted_at),
-        finished_at=iso(row.finished_at),
+        finished_at=iso_or_none(row.finished_at),
         passed=(row.figures or {}).get("passed"),
         result=result,
         problem=row.problem,
