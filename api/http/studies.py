@@ -65,7 +65,7 @@ class ScenariosRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
-            "example": {"instance_id": "i-3f9c2a7b10d4e5f6", "scenarios": '[[scenarios]]\nname = "as it is"\n'}
+            "example": {"instance_id": "i-3f9c2a7b10d4e5f6", "scenarios": 'name = "Journeys"\nseconds = 5\n'}
         },
     )
     instance_id: RunName

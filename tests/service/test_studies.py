@@ -141,3 +141,23 @@ def test_an_entry_is_explained_in_full(
     with pytest.raises(UsageError, match="nobody"):
         study(spec, tmp_path)
     assert not (service.settings.artefact_folder / result_name(lease.job_id, 1)).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("prices" not in THERE, reason="the command is not there")
+def test_price_tags_and_scenarios_are_what_the_commands_print(
+    send: Any, client: TestClient, keys: Keys, service: Service, planned: str, tmp_path: Path
+) -> None:
+    scenarios = 'name = "x"\nseconds = 5\n[[variants]]\nname = "nearer"\nset = ["max_travel.car_minutes=20"]\n'
+    for url, body in (
+        ("/v1/price-tags", {"run_id": planned, "top": 1, "seconds": 5}),
+        ("/v1/scenarios", {"instance_id": "i-sample", "scenarios": scenarios}),
+    ):
+        send(url, body)
+        found = done(service, tmp_path)
+        shown = client.get(f"/v1/studies/{found['id']}", headers=with_key(keys.planner)).json()
+        assert shown["state"] == "done"
+        assert shown["result"]
+        page = client.get(f"/v1/studies/{found['id']}/page", headers=with_key(keys.planner))
+        assert page.text.startswith("<!DOCTYPE html>")
+        shutil.rmtree(tmp_path / "scratch")
