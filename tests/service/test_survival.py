@@ -36,6 +36,7 @@ from tests.service.sample import zip_of
 pytestmark = pytest.mark.slow
 RUNS = int(os.environ.get("ALLOCATOR_TEST_RUNS", "200"))
 QUICK = {"ALLOCATOR_LEASE_SECONDS": "5", "ALLOCATOR_ATTEMPTS": "20", "ALLOCATOR_THREADS": "1"}
+ENDED_BETWEEN_KILLS = 3
 Killer = Callable[[], None]
 
 
@@ -82,14 +83,14 @@ def queue_runs(client: httpx.Client, sample: Path, wanted_runs: int) -> list[str
 
 
 def wait_for_all(url: str, key: str, kill: Killer) -> None:
-    """Wait until nothing is queued or running; kill something after every two runs that ended, and in a third.
+    """Wait until nothing is queued or running; kill something after every few runs that ended, while others run.
 
     By runs, not by the clock: on a busy machine a kill every few seconds would let none end.
     """
     with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
         at_last_kill = jobs_in(client, "done")
         while left := jobs_in(client, "queued") + jobs_in(client, "running"):
-            if jobs_in(client, "done") >= at_last_kill + 2 and jobs_in(client, "running") and left:
+            if jobs_in(client, "done") >= at_last_kill + ENDED_BETWEEN_KILLS and jobs_in(client, "running"):
                 kill()
                 at_last_kill = jobs_in(client, "done")
             time.sleep(0.3)
