@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import shutil
 import struct
 import zipfile
 from collections.abc import Callable
@@ -18,6 +20,7 @@ from api.http.access import Service
 from api.service_settings import ServiceSettings
 from api.store.tables import instances
 from api.uploads import MOST_MEMBERS, unpack
+from instances import path
 from tests.service.sample import Keys, with_key, zip_of
 
 INFO = '{"name": "x", "plan_date": "2026-02-02", "horizon_start": "2026-02-03", "horizon_end": "2026-02-27"}'
@@ -102,8 +105,6 @@ def test_a_hostile_upload_is_refused_with_a_reason_and_nothing_is_written(
     found = client.post("/v1/instances", content=content, headers=with_key(keys.hub))
     assert found.status_code == 422, found.text
     assert found.headers["content-type"] == "application/problem+json"
-    import re
-
     assert re.search(why, found.json()["detail"])
     assert files_in(small_service.settings.artefact_folder) == []
     with small_service.database.read() as connection:
@@ -157,6 +158,42 @@ def test_an_instance_is_uploaded_listed_and_downloaded_as_it_was(
     assert archive.read("patients.parquet") == (sample / "tables" / "patients.parquet").read_bytes()
     assert client.get("/v1/instances/i-none", headers=headers).status_code == 404
     assert not any((service.settings.artefact_folder / "drafts").iterdir())
+
+
+@pytest.mark.slow
+def test_a_table_of_ten_million_rows_is_refused_and_the_service_stays_up(
+    service: Service, client: TestClient, keys: Keys
+) -> None:
+    rows = b"e1,p1,RAA,theatre,110,P4,2025-01-06,60\n"
+    header = (
+        b"entry_id,patient_id,home_provider,care_kind,service_code,clinical_priority,clock_start,expected_minutes\n"
+    )
+    content = zipped({"instance.json": INFO, "patients.csv": header + rows * 10_000_000})
+    found = client.post("/v1/instances", content=content, headers=with_key(keys.hub))
+    assert found.status_code == 422
+    assert "more than 2,000,000 rows" in found.text
+    assert files_in(service.settings.artefact_folder) == []
+    assert client.get("/ready").status_code == 200
+
+
+def test_values_of_the_wrong_type_are_refused_row_by_row_with_hints(
+    client: TestClient, keys: Keys, tmp_path: Path
+) -> None:
+    shutil.copytree(path("tiny-bookings"), tmp_path / "tables")
+    patients = tmp_path / "tables" / "patients.csv"
+    patients.write_text(patients.read_text("utf-8").replace(",90\n", ",ninety\n"), "utf-8")
+    found = client.post("/v1/instances", content=zip_of(tmp_path / "tables"), headers=with_key(keys.hub))
+    assert found.status_code == 201
+    uploaded = found.json()
+    assert uploaded["report"]["rows_accepted"]["patients"] == uploaded["report"]["rows_read"]["patients"] - 1
+    url = f"/v1/instances/{uploaded['id']}/quarantine"
+    rows = client.get(url, headers=with_key(keys.hub)).json()["rows"]
+    assert [(row["table"], row["row"], row["column"], row["value"]) for row in rows][0] == (
+        "patients",
+        2,
+        "expected_minutes",
+        "ninety",
+    )
 
 
 def test_tables_that_intake_cannot_run_are_refused_with_every_reason(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -10,14 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from allocator.errors import UsageError
 from api import cli
 from api.artefacts import DRAFT_SECONDS, keep_alone, put_in_place, tidy
+from api.commands import Discreet
 from api.http.access import Service
 from api.service_settings import ServiceSettings, service_settings, variable_of
 from api.store import schema
-from api.store.database import connected, url_of
+from api.store.database import Database, connected, url_of
 
 DOCS = Path(__file__).parents[2] / "docs" / "operations.md"
 Command = Callable[..., tuple[int, str, str]]
@@ -134,3 +138,22 @@ def test_a_result_that_is_recorded_stays_alone(tmp_path: Path) -> None:
     (tmp_path / "draft" / "file").write_text("x")
     put_in_place(tmp_path / "draft", tmp_path / "deep" / "there")
     assert (tmp_path / "deep" / "there" / "file").read_text() == "x"
+
+
+def test_an_error_in_the_log_says_where_and_what_kind_but_never_its_text() -> None:
+    try:
+        raise KeyError("patient 943 476 5919")
+    except KeyError as error:
+        record = logging.LogRecord(
+            "x", logging.ERROR, "file", 1, "it failed", (), (KeyError, error, error.__traceback__)
+        )
+    written = Discreet("%(message)s").format(record)
+    assert "943" not in written
+    assert "KeyError" in written
+    assert "test_an_error_in_the_log" in written
+
+
+def test_an_error_of_the_database_shows_no_parameters(database: Database) -> None:
+    with pytest.raises(DBAPIError) as refused, database.read() as connection:
+        connection.execute(text("SELECT * FROM nowhere WHERE entry = :entry"), {"entry": "943 476 5919"})
+    assert "943" not in str(refused.value)
