@@ -188,12 +188,8 @@ def test_values_of_the_wrong_type_are_refused_row_by_row_with_hints(
     assert uploaded["report"]["rows_accepted"]["patients"] == uploaded["report"]["rows_read"]["patients"] - 1
     url = f"/v1/instances/{uploaded['id']}/quarantine"
     rows = client.get(url, headers=with_key(keys.hub)).json()["rows"]
-    assert [(row["table"], row["row"], row["column"], row["value"]) for row in rows][0] == (
-        "patients",
-        2,
-        "expected_minutes",
-        "ninety",
-    )
+    found_first = [rows[0][name] for name in ("table", "row", "column", "value")]
+    assert found_first == ["patients", 2, "expected_minutes", "ninety"]
 
 
 def test_tables_that_intake_cannot_run_are_refused_with_every_reason(

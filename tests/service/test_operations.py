@@ -141,12 +141,12 @@ def test_a_result_that_is_recorded_stays_alone(tmp_path: Path) -> None:
 
 
 def test_an_error_in_the_log_says_where_and_what_kind_but_never_its_text() -> None:
+    secret = "patient 943 476 5919"
     try:
-        raise KeyError("patient 943 476 5919")
+        raise KeyError(secret)
     except KeyError as error:
-        record = logging.LogRecord(
-            "x", logging.ERROR, "file", 1, "it failed", (), (KeyError, error, error.__traceback__)
-        )
+        about = (KeyError, error, error.__traceback__)
+        record = logging.LogRecord("x", logging.ERROR, "file", 1, "it failed", (), about)
     written = Discreet("%(message)s").format(record)
     assert "943" not in written
     assert "KeyError" in written

@@ -89,7 +89,7 @@ def wait_for_all(url: str, key: str, kill: Killer) -> None:
     """
     with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
         at_last_kill = jobs_in(client, "done")
-        while left := jobs_in(client, "queued") + jobs_in(client, "running"):
+        while jobs_in(client, "queued") + jobs_in(client, "running"):
             if jobs_in(client, "done") >= at_last_kill + ENDED_BETWEEN_KILLS and jobs_in(client, "running"):
                 kill()
                 at_last_kill = jobs_in(client, "done")
