@@ -160,22 +160,24 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8765,
     data: DataOption = None,
     workers: Annotated[int, typer.Option(min=0, max=64, help="Workers on this machine.")] = 1,
+    as_json: JsonOption = False,
 ) -> None:
     """Serve the API, with a worker that solves, over one data folder."""
     from api.serve import serve
 
-    serve(host, port, data, workers=workers)
+    serve(host, port, data, workers=workers, as_json=as_json)
 
 
 @app.command()
 def worker(
     data: DataOption = None,
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Add a worker, on any machine that reaches the database and the artefact folder."""
     from api.commands import run_worker
 
-    run_worker(data, with_parent=with_parent)
+    run_worker(data, with_parent=with_parent, as_json=as_json)
 
 
 app.add_typer(admin_app)

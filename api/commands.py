@@ -11,7 +11,7 @@ import sqlite3
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 
 from allocator.errors import AuditFailedError, UsageError
 from api.artefacts import tidy
-from api.http.times import iso
+from api.http.times import iso, iso_or_none
 from api.keys import Role, make_key, revoke_key
 from api.service_settings import ServiceSettings, service_settings
 from api.store import log, schema
@@ -38,9 +38,10 @@ class Discreet(logging.Formatter):
         return "".join(traceback.format_tb(where)) + (kind.__name__ if kind else "")
 
 
-def run_worker(data: Path | None, *, with_parent: bool) -> None:
+def run_worker(data: Path | None, *, with_parent: bool, as_json: bool) -> None:
     """A worker until SIGTERM or Ctrl-C; then the job at hand goes back into the queue."""
     settings, database = opened(data, upgrade=False)
+    tell({"data": str(settings.data)}, f"Working for the database and artefacts of {settings.data}.", as_json=as_json)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -89,40 +90,53 @@ def first_key(database: Database) -> str | None:
         return make_key(connection, "first key", Role.HUB)[1]
 
 
-def add_key(data: Path | None, name: str, role: Role, providers: Sequence[str]) -> None:
+def add_key(data: Path | None, name: str, role: Role, providers: Sequence[str], *, as_json: bool) -> None:
     """Make a key and print it, once."""
     _, database = opened(data, upgrade=False)
     with database.write() as connection:
         key_id, key = make_key(connection, name, role, providers)
-    typer.echo(f"Key {key_id} for {name} ({role}), shown this once: {key}")
+    made = {"id": key_id, "name": name, "role": role.value, "providers": list(providers), "key": key}
+    tell(made, f"Key {key_id} for {name} ({role}), shown this once: {key}", as_json=as_json)
 
 
-def list_keys(data: Path | None) -> None:
+def list_keys(data: Path | None, *, as_json: bool) -> None:
     """Every key: id, holder, role, providers, made, revoked."""
     _, database = opened(data, upgrade=False)
+    found, lines = [], []
     with database.read() as connection:
         for row in connection.execute(select(keys).order_by(keys.c.created_at)):
-            state = f"revoked {iso(row.revoked_at)}" if row.revoked_at else "in force"
-            typer.echo(
-                f"{row.id}  {row.role:<9}{','.join(row.providers):<20}{iso(row.created_at)}  {state}  {row.name}"
+            made, revoked = iso(row.created_at), iso_or_none(row.revoked_at)
+            found.append(
+                {
+                    "id": row.id,
+                    "name": row.name,
+                    "role": row.role,
+                    "providers": row.providers,
+                    "created_at": made,
+                    "revoked_at": revoked,
+                }
             )
+            state = f"revoked {revoked}" if revoked else "in force"
+            lines.append(f"{row.id}  {row.role:<9}{','.join(row.providers):<20}{made}  {state}  {row.name}")
+    tell({"keys": found}, "\n".join(lines), as_json=as_json)
 
 
-def drop_key(data: Path | None, key_id: str) -> None:
+def drop_key(data: Path | None, key_id: str, *, as_json: bool) -> None:
     """Revoke a key."""
     _, database = opened(data, upgrade=False)
     with database.write() as connection:
         revoke_key(connection, key_id)
-    typer.echo(f"Key {key_id} is revoked.")
+    tell({"id": key_id, "revoked": True}, f"Key {key_id} is revoked.", as_json=as_json)
 
 
-def upgrade_database(data: Path | None) -> None:
+def upgrade_database(data: Path | None, *, as_json: bool) -> None:
     """Bring the database up to this version."""
     _, database = opened(data, upgrade=True)
-    typer.echo(f"The database has revision {schema.current(database)}.")
+    revision = schema.current(database)
+    tell({"revision": revision}, f"The database has revision {revision}.", as_json=as_json)
 
 
-def back_up(data: Path | None, out: Path) -> None:
+def back_up(data: Path | None, out: Path, *, as_json: bool) -> None:
     """Copy the SQLite database, whole and consistent, while it is in use. Raises UsageError."""
     _, database = opened(data, upgrade=False)
     if database.engine.dialect.name != "sqlite":
@@ -133,27 +147,40 @@ def back_up(data: Path | None, out: Path) -> None:
     with contextlib.closing(pooled), contextlib.closing(sqlite3.connect(out)) as copy:
         assert isinstance(pooled.driver_connection, sqlite3.Connection)
         pooled.driver_connection.backup(copy)
-    typer.echo(f"Copied the database to {out}. Copy the artefacts next: {service_settings(data).artefact_folder}")
+    artefacts = service_settings(data).artefact_folder
+    line = f"Copied the database to {out}. Copy the artefacts next: {artefacts}"
+    tell({"database": str(out), "artefacts": str(artefacts)}, line, as_json=as_json)
 
 
-def check_log(data: Path | None) -> None:
+def check_log(data: Path | None, *, as_json: bool) -> None:
     """Check the chain of the log; AuditFailedError where it does not hold."""
     _, database = opened(data, upgrade=False)
     with database.read() as connection:
         number, head = log.head_of(connection)
         faults = log.faults(log.rows(connection, most=number), (number, head))
-    if faults:
-        raise AuditFailedError("\n".join(faults))
-    typer.echo(f"The log holds: {number} rows, head {head}.")
+    tell_of_log(faults, number, head, as_json=as_json)
 
 
-def check_export(path: Path) -> None:
+def check_export(path: Path, *, as_json: bool) -> None:
     """Check an exported log, wherever it is; AuditFailedError where it does not hold."""
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         faults = log.faults(rows)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} cannot be read as an exported log: {type(error).__name__}.") from error
+    tell_of_log(faults, len(rows), rows[-1]["hash"] if rows else log.FIRST_HASH, as_json=as_json)
+
+
+def tell_of_log(faults: Sequence[str], number: int, head: str, *, as_json: bool) -> None:
+    """Say whether a log holds; AuditFailedError where it does not."""
+    if as_json or not faults:
+        told = {"holds": not faults, "rows": number, "head": head, "faults": list(faults)}
+        tell(told, f"The log holds: {number} rows, head {head}.", as_json=as_json)
     if faults:
         raise AuditFailedError("\n".join(faults))
-    typer.echo(f"The log holds: {len(rows)} rows, head {rows[-1]['hash'] if rows else log.FIRST_HASH}.")
+
+
+def tell(found: Mapping[str, Any], line: str, *, as_json: bool) -> None:
+    """A result on standard output, at once."""
+    typer.echo(json.dumps(found, ensure_ascii=False) if as_json else line)
+    sys.stdout.flush()

@@ -10,10 +10,9 @@ import sys
 import threading
 from pathlib import Path
 
-import typer
 import uvicorn
 
-from api.commands import first_key, opened
+from api.commands import first_key, opened, tell
 from api.http.access import Service
 from api.http.app import make_app
 from api.service_settings import ServiceSettings
@@ -23,7 +22,7 @@ RESTART_SECONDS = 2.0
 says = logging.getLogger("allocator.serve")
 
 
-def serve(host: str, port: int, data: Path | None, *, workers: int) -> None:
+def serve(host: str, port: int, data: Path | None, *, workers: int, as_json: bool) -> None:
     """API and workers until Ctrl-C or SIGTERM; prints an address and, the first time, a first key."""
     settings, database = opened(data, upgrade=True)
     key = first_key(database)
@@ -32,10 +31,10 @@ def serve(host: str, port: int, data: Path | None, *, workers: int) -> None:
     for keeper in keepers:
         keeper.start()
     shown = f"[{host}]" if ":" in host else host
-    typer.echo(f"Serving on http://{shown}:{port} (data in {settings.data})")
-    if key:
-        typer.echo(f"First key, for the hub, shown this once: {key}")
-    sys.stdout.flush()
+    url = f"http://{shown}:{port}"
+    line = f"Serving on {url} (data in {settings.data})"
+    line += f"\nFirst key, for the hub, shown this once: {key}" if key else ""
+    tell({"url": url, "data": str(settings.data), "first_key": key}, line, as_json=as_json)
     config = uvicorn.Config(
         make_app(Service(settings, database)),
         host=host,
@@ -60,7 +59,9 @@ def keep_worker(settings: ServiceSettings, stop: threading.Event) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     while not stop.is_set():
         # It ends when its standard input does, so also when this process is killed.
-        child = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, start_new_session=True)
+        child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment, start_new_session=True
+        )
         while child.poll() is None and not stop.wait(0.2):
             pass
         if stop.is_set():

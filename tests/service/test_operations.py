@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -77,6 +78,18 @@ def test_keys_are_made_listed_and_revoked(service: Service, admin: Command) -> N
     code, _, err = admin("revoke-key", key_id, "--data", data)
     assert (code, f'No key "{key_id}" is in force' in err) == (2, True)
     assert admin("add-key", "x", "--role", "provider", "--data", data)[0] == 2
+
+
+def test_every_admin_command_says_the_same_in_json(service: Service, admin: Command, tmp_path: Path) -> None:
+    where = ("--data", service.settings.data, "--json")
+    made = json.loads(admin("add-key", "hub", "--role", "hub", *where)[1])
+    assert made["key"].startswith(f"mutual_{made['id']}_")
+    assert json.loads(admin("revoke-key", made["id"], *where)[1]) == {"id": made["id"], "revoked": True}
+    (listed,) = json.loads(admin("keys", *where)[1])["keys"]
+    assert (listed["id"], listed["role"], listed["revoked_at"] is None) == (made["id"], "hub", False)
+    assert json.loads(admin("upgrade", *where)[1]) == {"revision": schema.revisions()[-1]}
+    assert json.loads(admin("check-log", *where)[1])["rows"] == 2
+    assert json.loads(admin("backup", tmp_path / "copy.db", *where)[1])["database"] == str(tmp_path / "copy.db")
 
 
 def test_a_backup_taken_in_use_is_a_whole_database(service: Service, admin: Command, tmp_path: Path) -> None:
