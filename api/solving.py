@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import math
 import os
 import queue
 import shutil
@@ -19,13 +20,14 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 import pyarrow.parquet as pq
 
-from allocator.answer import Ending, Limits, Progress
+from allocator.answer import Ending, Limits, Memory, Pairs, Progress
 from allocator.carry import carry
 from allocator.decisions import COLUMNS
 from allocator.errors import AllocatorError, CancelledError, InputError
@@ -34,12 +36,14 @@ from allocator.policy import read_policy
 from allocator.report import write_run
 from allocator.report.safe import write_csv
 from allocator.run import allocate
+from allocator.run_folder import stored_memory
 from api.artefacts import draft_folder
 from api.studying import COMMANDS, study
 from models import CATALOGUE
 
 Say = Callable[[Mapping[str, Any]], None]
 ORPHANED_SECONDS = 5.0
+SNAPSHOT_SECONDS = 5.0
 NICENESS = 5
 """Solving gives way to the API on the same machine."""
 
@@ -135,16 +139,18 @@ def run_job(spec: Mapping[str, Any], scratch: Path, interruption: Interruption, 
     out = Path(spec["out"])
     previous = Path(spec["previous"]) if spec["previous"] else None
 
+    snapshots = Snapshots()
+
     def report(progress: Progress) -> None:
         if progress.stage == "audit":
             interruption.disarm()
-        say(message_of(progress))
+        say(message_of(progress, snapshots.of(progress)))
 
     report(Progress("read", 0.0))
     intake = read_instance(tables_of(spec, scratch, previous))
     policy = read_policy(CATALOGUE, spec["policy"], spec["changes"])
-    # spec["plan_so_far"], the best plan that an earlier attempt left, is what the engine's warm start will take.
-    run = allocate(intake.instance, policy, Limits(threads=spec["threads"], **spec["limits"]), report)
+    limits = Limits(threads=spec["threads"], **spec["limits"])
+    run = allocate(intake.instance, policy, limits, report, memory_for(spec["plan_so_far"], previous))
     report(Progress("write", sum(run.seconds.values())))
     write_run(run, intake, out, previous)
     summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
@@ -161,8 +167,31 @@ def study_job(spec: Mapping[str, Any], scratch: Path, interruption: Interruption
     return study({**spec, **where}, scratch)
 
 
-def message_of(progress: Progress) -> Mapping[str, Any]:
-    """Progress as a message. `plan` is there where the engine hands out its best plan so far."""
+class Snapshots:
+    """The best plan so far, once in a while: often enough that a lost worker costs little."""
+
+    def __init__(self) -> None:
+        self._last = -math.inf
+
+    def of(self, progress: Progress) -> Pairs | None:
+        """(entry_id, session_id) of its places; None where there is no plan yet, or one was taken just now."""
+        if progress.places is None or progress.seconds - self._last < SNAPSHOT_SECONDS:
+            return None
+        self._last = progress.seconds
+        return progress.places()
+
+
+def memory_for(plan: Sequence[Sequence[str]] | None, previous: Path | None) -> Memory | None:
+    """Where the search begins: the places that an attempt before left, else those of the run before; its prices."""
+    before = None if previous is None else stored_memory(previous)
+    if plan is None:
+        return before
+    pairs = tuple((entry_id, session_id) for entry_id, session_id in plan)
+    return Memory(pairs) if before is None else replace(before, pairs=pairs)
+
+
+def message_of(progress: Progress, plan: Pairs | None = None) -> Mapping[str, Any]:
+    """Progress as a message, with the best plan so far where it is time to keep it."""
     return {
         "event": "progress",
         "stage": progress.stage,
@@ -170,7 +199,7 @@ def message_of(progress: Progress) -> Mapping[str, Any]:
         "goal": progress.goal,
         "value": progress.value,
         "bound": progress.bound,
-        "plan": getattr(progress, "plan", None),
+        "plan": plan,
     }
 
 
