@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from allocator.errors import AllocatorError, UsageError
+from api.admin import DataOption, admin_app
 from api.settings import Backend, Cohort, ExportFormat, Settings, Size
 
 app = typer.Typer(
@@ -60,7 +61,10 @@ def run(
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME.PARAMETER=VALUE", help="Change one parameter.")
     ] = None,
-    previous: Annotated[Path | None, typer.Option(help="Folder of the run before: this one begins from it, and changes.csv says what moved.")] = None,
+    previous: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the run before: this one begins from it, and changes.csv says what moved."),
+    ] = None,
     seconds: Annotated[
         float | None, typer.Option(min=0.1, help="Seconds from options to audited plan; 120 unless --work is given.")
     ] = None,
@@ -151,6 +155,35 @@ def export_model(
     from api.make import write_model
 
     write_model(instance, policy, goal, format_, out, as_json=as_json)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8765,
+    data: DataOption = None,
+    workers: Annotated[int, typer.Option(min=0, max=64, help="Workers on this machine.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve the API, with a worker that solves, over one data folder."""
+    from api.serve import serve
+
+    serve(host, port, data, workers=workers, as_json=as_json)
+
+
+@app.command()
+def worker(
+    data: DataOption = None,
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Add a worker, on any machine that reaches the database and the artefact folder."""
+    from api.commands import run_worker
+
+    run_worker(data, with_parent=with_parent, as_json=as_json)
+
+
+app.add_typer(admin_app)
 
 
 @app.command(
