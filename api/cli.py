@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from allocator.errors import AllocatorError
+from api.lab_commands import lab
 from api.settings import Backend, Cohort, ExportFormat, Settings, Size
 
 app = typer.Typer(
@@ -151,6 +152,9 @@ def export_model(
     from api.make import write_model
 
     write_model(instance, policy, goal, format_, out, as_json=as_json)
+
+
+app.add_typer(lab)
 
 
 def main() -> None:

@@ -1,0 +1,43 @@
+"""The commands of the planner's laboratory: audit, compare, scenarios, prices. Each parses and calls `api.lab`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+lab = typer.Typer()
+
+InstanceArgument = Annotated[Path, typer.Argument(metavar="INSTANCE", help="Folder or workbook of an instance.")]
+PolicyOption = Annotated[Path | None, typer.Option(help="Policy file (TOML); without it the daily policy.")]
+ChangesOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME.PARAMETER=VALUE", help="Change one parameter.")
+]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of every random choice.")]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, max=64, help="Threads; all cores unless given.")]
+WorkOption = Annotated[
+    int | None, typer.Option(min=1, help="Work instead of seconds for a run: the same on every machine.")
+]
+PageOption = Annotated[Path | None, typer.Option("--page", help="File to write one HTML page to.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@lab.command()
+def audit(
+    instance: InstanceArgument,
+    plan: Annotated[Path, typer.Argument(metavar="PLAN.csv", help="CSV with entry_id and session_id.")],
+    policy: PolicyOption = None,
+    changes: ChangesOption = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Seconds for the bound.")] = 20.0,
+    work: WorkOption = None,
+    seed: SeedOption = 0,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge a plan made by hand: every rule, every goal, how far from the best, and what would improve it."""
+    from api.lab import audit_plan
+    from api.settings import Settings
+
+    settings = Settings(policy, tuple(changes or ()), None, seconds, work, seed, threads)
+    audit_plan(instance, plan, settings, as_json=as_json)
