@@ -41,3 +41,25 @@ def audit(
 
     settings = Settings(policy, tuple(changes or ()), None, seconds, work, seed, threads)
     audit_plan(instance, plan, settings, as_json=as_json)
+
+
+@lab.command()
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="RUN_A", help="Folder of a run; with --instance a policy file.")],
+    b: Annotated[Path, typer.Argument(metavar="RUN_B", help="Folder of a run; with --instance a policy file.")],
+    instance: Annotated[
+        Path | None, typer.Option(help="Instance to plan under two policies: RUN_A and RUN_B are then policy files.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="With --instance: seconds for each of the two.")] = 60.0,
+    work: WorkOption = None,
+    seed: SeedOption = 0,
+    threads: ThreadsOption = None,
+    page: PageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two runs, or two policies on one instance: who moves, gains, loses, and what each goal gains or pays."""
+    from api.lab import compare_two
+    from api.settings import Settings
+
+    settings = Settings(seconds=seconds, work=work, seed=seed, threads=threads)
+    compare_two(a, b, instance, settings, page, as_json=as_json)

@@ -10,6 +10,7 @@ from pathlib import Path
 from allocator.allocation import Allocation, Placement
 from allocator.answer import Audit, Certificate, GoalResult
 from allocator.audit import audit
+from allocator.compare import Side
 from allocator.formulation import Formulation, formulate
 from allocator.instance import Bools, Instance, Ints, read_only
 from allocator.options import Facts, Options, build_options
@@ -90,6 +91,11 @@ class Stored:
     ground: Ground
     allocation: Allocation
     goals: tuple[GoalResult, ...]
+
+    @property
+    def side(self) -> Side:
+        """The run as one side of a comparison."""
+        return Side(self.name, self.ground.facts, self.ground.policy, self.allocation, self.goals)
 
 
 def stored_run(run_folder: Path, catalogue: Catalogue) -> Stored:
