@@ -1,0 +1,161 @@
+"""Running scenarios: one part a scenario and population, side by side through any Executor, each kept once.
+
+A part's result is kept in a file named by what it came from (tables, policy, changes, population, limits). It is
+written whole or not at all, and the first writer wins: after a kill what is done is read back, and a part that two
+scenarios share, or that a cluster runs twice, counts once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from allocator.answer import Ending, Limits, Run
+from allocator.errors import AllocatorError, AuditFailedError, CancelledError
+from allocator.instance import Instance
+from allocator.lab.changes import changed_instance
+from allocator.lab.scenario_file import Scenario, Study
+from allocator.policy import policy_toml
+from allocator.report.headline import headline
+from allocator.report.write import json_text
+from allocator.run import allocate
+
+FIGURES = (
+    "people",
+    "places",
+    "over_52_weeks",
+    "over_52_weeks_left",
+    "away_from_home",
+    "at_independent_providers",
+    "median_travel_minutes",
+    "sessions_used",
+)
+"""What is kept of each plan beside its goals."""
+Result = Mapping[str, Any]
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One scenario on one population; `key` is made of everything that its result depends on."""
+
+    scenario: Scenario
+    population: int
+    key: str
+
+
+def parts_of(study: Study, instance: Instance, limits: Limits) -> tuple[Part, ...]:
+    """Every part of a study: all populations of the base first."""
+    stem = {"instance": instance.fingerprint, "limits": asdict(limits), "seed": study.file.seed}
+    found = []
+    for scenario in study.scenarios:
+        for population in range(study.file.populations):
+            about = {
+                **stem,
+                "policy": policy_toml(scenario.policy),
+                "changes": scenario.changes.model_dump(mode="json"),
+                "population": population,
+            }
+            key = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:24]
+            found.append(Part(scenario, population, key))
+    return tuple(found)
+
+
+def run_part(instance: Instance, part: Part, limits: Limits, seed: int) -> Result:
+    """Plan one part: its goals with what is proven of them, and its figures. Runs in a worker.
+
+    Raises AuditFailedError and CancelledError: of such a plan nothing is kept.
+    """
+    changed = changed_instance(instance, part.scenario.changes, part.population, seed)
+    run = allocate(changed, part.scenario.policy, limits)
+    if not run.audit.passed:
+        raise AuditFailedError(f"{part.scenario.name}: the plan failed its audit.")
+    if run.ending is Ending.CANCELLED:
+        raise CancelledError(f"{part.scenario.name}: cancelled.")
+    return part_figures(run)
+
+
+def part_figures(run: Run) -> Result:
+    """What is kept of a run, as plain JSON values."""
+    figures = headline(run, run.allocation)
+    return {
+        "entries": len(run.facts.instance.patients),
+        "figures": {name: figures[name] for name in FIGURES},
+        "goals": [
+            {
+                "label": goal.label,
+                "unit": goal.unit,
+                "sense": goal.sense,
+                "value": goal.value,
+                "base": goal.base,
+                "bound": goal.certified_bound,
+            }
+            for goal in run.goals
+        ],
+        "ending": str(run.ending),
+        "seconds": round(sum(run.seconds.values()), 2),
+    }
+
+
+def run_parts(
+    parts: Sequence[Part], instance: Instance, limits: Limits, seed: int, folder: Path, pool: Executor, tell: Told
+) -> dict[str, Result]:
+    """key -> result of every part, those in `folder` read back and not run again.
+
+    The first error of a part stops what has not begun and is raised; what is done stays done.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    unique = {part.key: part for part in parts}
+    results = {key: found for key in unique if (found := kept(folder, key)) is not None}
+    if results:
+        tell(f"{len(results)} of {len(unique)} runs were done before and are not repeated")
+    running: dict[Future[Result], Part] = {
+        pool.submit(run_part, instance, part, limits, seed): part for key, part in unique.items() if key not in results
+    }
+    try:
+        for future in as_completed(running):
+            part = running[future]
+            try:
+                results[part.key] = keep(folder, part.key, future.result())
+            except AllocatorError:
+                tell(f"No result: {part.scenario.name}")
+                raise
+            people = f", population {part.population + 1}" if part.population else ""
+            tell(f"{len(results)} of {len(unique)} runs done: {part.scenario.name}{people}")
+    finally:
+        for future in running:
+            future.cancel()
+    return results
+
+
+def kept(folder: Path, key: str) -> Result | None:
+    """The result of a part that was done before."""
+    path = folder / f"{key}.json"
+    found: Result | None = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return found
+
+
+def keep(folder: Path, key: str, result: Result) -> Result:
+    """Write a result whole, unless there is one already; what is kept then."""
+    path = folder / f"{key}.json"
+    handle, draft = tempfile.mkstemp(dir=folder, prefix=f".{key}.", suffix=".partial")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(json_text(result))
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+    except FileExistsError:
+        # Somebody else was first: theirs stands, so that every reader sees the same.
+        first = kept(folder, key)
+        return result if first is None else first
+    finally:
+        os.unlink(draft)
+    return result
