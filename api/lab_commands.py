@@ -63,3 +63,18 @@ def compare(
 
     settings = Settings(seconds=seconds, work=work, seed=seed, threads=threads)
     compare_two(a, b, instance, settings, page, as_json=as_json)
+
+
+@lab.command()
+def scenarios(
+    instance: InstanceArgument,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Scenario file (TOML), see docs/planner.md.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write; an unfinished study there goes on.")],
+    executor: Annotated[str, typer.Option(help="local, or tcp://HOST:PORT of a dask.distributed cluster.")] = "local",
+    workers: Annotated[int, typer.Option(min=0, max=256, help="Processes side by side; 0: all cores.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Plan a base policy and its variants, sweeps and grids, side by side: table, trade-off curves, one page."""
+    from api.scenarios import run_scenarios
+
+    run_scenarios(instance, file, out, executor, workers, as_json=as_json)

@@ -112,7 +112,8 @@ def run_parts(
     The first error of a part stops what has not begun and is raised; what is done stays done.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    unique = {part.key: part for part in parts}
+    unique = {part.key: part for part in reversed(parts)}
+    unique = dict(reversed(unique.items()))  # a shared part is told as the first scenario's
     results = {key: found for key in unique if (found := kept(folder, key)) is not None}
     if results:
         tell(f"{len(results)} of {len(unique)} runs were done before and are not repeated")

@@ -4,7 +4,7 @@
     seconds = 60                     # for each run
     populations = 3                  # the people as they are, and two more draws
     policy = "my-policy.toml"        # beside this file; the daily policy unless given
-    set = ["consent.ask_first=true"] # changes of the base
+    set = ["consent.offer_to_not_asked=false"] # changes of the base
 
     [[variants]]
     name = "Strike at Leighton"
@@ -20,7 +20,7 @@
     [[grids]]
     name = "Journey and nights"
     rows = { parameter = "max_travel.car_minutes", values = [30, 60] }
-    columns = { parameter = "session_minutes.utilisation", values = [0.8, 0.85] }
+    columns = { parameter = "session_minutes.theatre_utilisation", values = [0.8, 0.85] }
 
     [[curves]]
     title = "Travel against long waits"
