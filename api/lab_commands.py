@@ -78,3 +78,21 @@ def scenarios(
     from api.scenarios import run_scenarios
 
     run_scenarios(instance, file, out, executor, workers, as_json=as_json)
+
+
+@lab.command()
+def prices(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    goal: Annotated[str | None, typer.Option(help="Rank by this goal; by all goals in order unless given.")] = None,
+    top: Annotated[int, typer.Option(min=0, max=50, help="So many of the best are planned again; 0: none.")] = 10,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Seconds for each that is planned again.")] = 30.0,
+    work: WorkOption = None,
+    workers: Annotated[int, typer.Option(min=0, max=256, help="Processes side by side; 0: all cores.")] = 0,
+    page: PageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Price tags: what each rule, one more list and one more bed is worth on each goal, and the best planned again."""
+    from allocator.answer import Limits
+    from api.prices import price_run
+
+    price_run(run_folder, goal, top, Limits(seconds=seconds, work=work), workers, page, as_json=as_json)

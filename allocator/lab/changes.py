@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
+from allocator import schema
 from allocator.errors import UsageError, maybe
-from allocator.instance import Bools, Instance, Ints
+from allocator.instance import Bools, Instance, Ints, typed_frame
 
 STRATUM = ["home_provider", "care_kind", "service_code", "clinical_priority"]
 """Other people are drawn within these: how many of each there are stays the same."""
@@ -90,13 +91,18 @@ def changed_instance(instance: Instance, changes: Changes, population: int = 0, 
     if population == 0 and changes == Changes():
         return instance
     random = np.random.default_rng([seed, population])
-    frames = dict(instance.frames)
+    changed: dict[str, pd.DataFrame] = {}
     if population:
-        frames["patients"], frames["unavailable"] = drawn_people(instance, random)
-    frames["patients"] = scaled_demand(instance, frames["patients"], changes.demand, random)
-    frames["sessions"] = changed_sessions(instance, changes)
-    frames["beds"] = more_beds(frames["beds"], changes.add_beds)
-    return Instance.from_frames(instance.info, frames)
+        changed["patients"], changed["unavailable"] = drawn_people(instance, random)
+    if changes.demand:
+        people = changed.get("patients", instance.frames["patients"])
+        changed["patients"] = scaled_demand(instance, people, changes.demand, random)
+    if changes.add_lists or changes.remove_lists or changes.close or changes.capacity or changes.hold_back:
+        changed["sessions"] = changed_sessions(instance, changes)
+    if changes.add_beds:
+        changed["beds"] = more_beds(instance.frames["beds"], changes.add_beds)
+    tables = {table.name: table for table in schema.TABLES}
+    return instance.replacing(**{name: typed_frame(tables[name], frame) for name, frame in changed.items()})
 
 
 def wrong(instance: Instance, changes: Changes) -> Iterable[str]:

@@ -77,7 +77,7 @@ def finding(scenario: Scenario, results: Sequence[Result], base: Scenario, base_
     for row in results[0]["goals"]:
         label = row["label"]
         alike = label in both and both[label][0] == both[label][1]
-        pairs = [(goal_row(b, label), goal_row(a, label)) for b, a in zip(results, base_results, strict=True)]
+        pairs = [(goal_of(b, label), goal_of(a, label)) for b, a in zip(results, base_results, strict=True)]
         changes = tuple(
             goal_change(
                 label,
@@ -100,7 +100,7 @@ def finding(scenario: Scenario, results: Sequence[Result], base: Scenario, base_
     )
 
 
-def goal_row(result: Result, label: str) -> Mapping[str, Any] | None:
+def goal_of(result: Result, label: str) -> Mapping[str, Any] | None:
     """The goal of a result with this label."""
     return next((row for row in result["goals"] if row["label"] == label), None)
 

@@ -18,6 +18,7 @@ from allocator.policy import Catalogue, Policy, read_policy
 from allocator.rule import Conflict, closed_sessions, find_conflicts
 from allocator.run_folder import stored_instance, stored_json, stored_table
 from allocator.solve.loader import complete
+from allocator.travel import TravelTimes
 from allocator.verify import placements
 from allocator.verify_goals import goal_result, read_certificate
 
@@ -75,9 +76,9 @@ class Ground:
         return audit(self.facts, self.policy, allocation, (), self.conflicts)
 
 
-def ground_of(instance: Instance, policy: Policy) -> Ground:
-    """An instance under a policy, as a run sees it."""
-    facts = Facts(instance)
+def ground_of(instance: Instance, policy: Policy, known_travel: TravelTimes | None = None) -> Ground:
+    """An instance under a policy, as a run sees it; `known_travel` of an instance with the same people and sites."""
+    facts = Facts(instance, known_travel)
     conflicts = find_conflicts(policy.limits, facts)
     options = build_options(facts, policy.screens, closed_sessions(facts, conflicts))
     return Ground(facts, policy, conflicts, formulate(options, policy))

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from allocator.answer import Ending, Limits, Run
+from allocator.answer import Ending, GoalResult, Limits, Run
 from allocator.errors import AllocatorError, AuditFailedError, CancelledError
 from allocator.instance import Instance
 from allocator.lab.changes import changed_instance
@@ -53,19 +53,26 @@ class Part:
 
 def parts_of(study: Study, instance: Instance, limits: Limits) -> tuple[Part, ...]:
     """Every part of a study: all populations of the base first."""
-    stem = {"instance": instance.fingerprint, "limits": asdict(limits), "seed": study.file.seed}
-    found = []
-    for scenario in study.scenarios:
-        for population in range(study.file.populations):
-            about = {
-                **stem,
-                "policy": policy_toml(scenario.policy),
-                "changes": scenario.changes.model_dump(mode="json"),
-                "population": population,
-            }
-            key = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:24]
-            found.append(Part(scenario, population, key))
-    return tuple(found)
+    seed = study.file.seed
+    return tuple(
+        part_of(scenario, population, instance, limits, seed)
+        for scenario in study.scenarios
+        for population in range(study.file.populations)
+    )
+
+
+def part_of(scenario: Scenario, population: int, instance: Instance, limits: Limits, seed: int) -> Part:
+    """One part, with the key of all that its result depends on."""
+    about = {
+        "instance": instance.fingerprint,
+        "policy": policy_toml(scenario.policy),
+        "changes": scenario.changes.model_dump(mode="json"),
+        "population": population,
+        "seed": seed,
+        "limits": asdict(limits),
+    }
+    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]
+    return Part(scenario, population, key)
 
 
 def run_part(instance: Instance, part: Part, limits: Limits, seed: int) -> Result:
@@ -88,19 +95,21 @@ def part_figures(run: Run) -> Result:
     return {
         "entries": len(run.facts.instance.patients),
         "figures": {name: figures[name] for name in FIGURES},
-        "goals": [
-            {
-                "label": goal.label,
-                "unit": goal.unit,
-                "sense": goal.sense,
-                "value": goal.value,
-                "base": goal.base,
-                "bound": goal.certified_bound,
-            }
-            for goal in run.goals
-        ],
+        "goals": [goal_row(goal) for goal in run.goals],
         "ending": str(run.ending),
         "seconds": round(sum(run.seconds.values()), 2),
+    }
+
+
+def goal_row(goal: GoalResult) -> dict[str, Any]:
+    """What is kept of one goal."""
+    return {
+        "label": goal.label,
+        "unit": goal.unit,
+        "sense": goal.sense,
+        "value": goal.value,
+        "base": goal.base,
+        "bound": goal.certified_bound,
     }
 
 

@@ -24,8 +24,8 @@ the run's model is a plan of the relaxed one with the same values (`widens`), th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -39,7 +39,6 @@ from allocator.lab.changes import Changes, changed_instance
 from allocator.lab.ground import Ground, ground_of
 from allocator.policy import Policy
 from allocator.solve.loader import feasible, goal_values
-
 
 NO_CHANGES = Changes()
 
@@ -68,11 +67,27 @@ class GoalTag:
 
 
 @dataclass(frozen=True)
+class RowTag:
+    """One unit more on one row of a limit: the gain on a goal is at most `high`, and about `price`."""
+
+    rule: str
+    row: str
+    goal: str
+    unit: str
+    price: float
+    high: int
+
+
+@dataclass(frozen=True)
 class Tag:
-    """A relaxation with what it is worth on every goal, in order."""
+    """A relaxation with what it is worth on every goal, in order.
+
+    rows  of the rows that it widens by their side alone, the one worth most on each goal (a bed: its dearest night)
+    """
 
     relaxation: Relaxation
     goals: tuple[GoalTag, ...]
+    rows: tuple[RowTag, ...] = ()
 
     @property
     def worth(self) -> tuple[int, ...]:
@@ -112,7 +127,7 @@ class Priced:
 def tag(priced: Priced, relaxation: Relaxation) -> Tag | None:
     """The tag of a relaxation; None where the run's plan does not keep it, so that it is none."""
     instance = changed_instance(priced.ground.facts.instance, relaxation.changes)
-    relaxed = ground_of(instance, relaxation.policy)
+    relaxed = ground_of(instance, relaxation.policy, priced.ground.facts.travel)
     columns = relaxed.columns(relaxed.allocation(priced.allocation.placements))
     kept = int(columns[: relaxed.formulation.n_options].sum()) == len(priced.allocation.placements)
     if not kept or not feasible(relaxed.formulation, columns):
@@ -127,7 +142,40 @@ def tag(priced: Priced, relaxation: Relaxation) -> Tag | None:
         high = sign * (bounds[k] - priced.values[k])
         estimate = sign * (bounds[k] - priced.bounds[k])
         goals.append(GoalTag(goal.label, goal.unit, goal.sense, estimate, max(0, low) if wider else low, high))
-    return Tag(relaxation, tuple(goals))
+    rows = tuple(row_tags(priced, widened_rows(priced, relaxed.formulation)))
+    return Tag(relaxation, tuple(goals), rows)
+
+
+def widened_rows(priced: Priced, relaxed: Formulation) -> Ints:
+    """Rows of the run's model whose upper side is higher in a relaxed one."""
+    pairs = [(priced.row_of[name], row) for row, name in enumerate(row_names(relaxed)) if name in priced.row_of]
+    rows = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    wider: Ints = rows[relaxed.rows.upper[rows[:, 1]] > priced.model.rows.upper[rows[:, 0]], 0]
+    return wider
+
+
+def row_tags(priced: Priced, rows: Ints) -> Iterator[RowTag]:
+    """Of these rows the one with the largest price on each goal, and what one unit more there is worth.
+
+    For a right-hand side nothing has to be worked out anew: with u the price of the row, the bound moves by u.
+    """
+    model, certificate = priced.model, priced.certificate
+    label_of = {row: block.label for block in model.blocks for row in range(block.start, block.stop)}
+    for k, goal in enumerate(model.goals):
+        prices = certificate.prices[k, rows] if len(rows) else np.zeros(0, dtype=np.int64)
+        price = int(prices.max(initial=0))
+        if price == 0 or (certificate.by_session[k] and model.sessions.inside[rows[prices.argmax()]]):
+            continue
+        row = int(rows[prices.argmax()])
+        upper = model.rows.upper.copy()
+        upper[row] += 1
+        wider = replace(model, rows=replace(model.rows, upper=upper))
+        floors = [held_value(model, j, value) for j, value in enumerate(priced.values[:k])]
+        used = certificate.prices[k, : model.n_rows + k]
+        bound = bound_of(wider, k, floors, used, certificate.scale, bool(certificate.by_session[k]))
+        high = (bound - priced.values[k]) * (1 if goal.sense == "max" else -1)
+        worth = round(price / certificate.scale, 3)
+        yield RowTag(label_of[row], model.rows.keys[row], goal.label, goal.unit, worth, high)
 
 
 def bounds_on(priced: Priced, ground: Ground, values: Sequence[int]) -> tuple[int, ...]:

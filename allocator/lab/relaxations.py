@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import pandas as pd
 from pydantic import ValidationError
 
 from allocator.instance import Instance
@@ -94,13 +93,3 @@ def of_beds(instance: Instance, policy: Policy) -> Iterator[Relaxation]:
             )
             what = f"one more {kind} bed at {name} on every night"
             yield Relaxation("bed", site, what, policy, Changes(add_beds=(beds,)))
-
-
-def nights_of(bed: Relaxation) -> Iterator[Relaxation]:
-    """One more bed of a relaxation `of_beds` on one night only, for each of its nights."""
-    (beds,) = bed.changes.add_beds
-    for night in pd.date_range(beds.start, beds.end):
-        day = night.date()
-        one = beds.model_copy(update={"start": day, "end": day})
-        what = bed.what.replace("on every night", f"on the night of {day}")
-        yield Relaxation("bed", bed.of, what, bed.policy, Changes(add_beds=(one,)))
