@@ -33,6 +33,7 @@ import numpy as np
 from allocator.allocation import Allocation
 from allocator.answer import Certificate
 from allocator.certificate import bound_of, goal_sides, held_value, priced_rows
+from allocator.errors import ContradictionError
 from allocator.formulation import Formulation
 from allocator.instance import Ints
 from allocator.lab.changes import Changes, changed_instance
@@ -127,7 +128,10 @@ class Priced:
 def tag(priced: Priced, relaxation: Relaxation) -> Tag | None:
     """The tag of a relaxation; None where the run's plan does not keep it, so that it is none."""
     instance = changed_instance(priced.ground.facts.instance, relaxation.changes)
-    relaxed = ground_of(instance, relaxation.policy, priced.ground.facts.travel)
+    try:
+        relaxed = ground_of(instance, relaxation.policy, priced.ground.facts.travel)
+    except ContradictionError:
+        return None  # a pin of the run has no session left: tighter, not looser
     columns = relaxed.columns(relaxed.allocation(priced.allocation.placements))
     kept = int(columns[: relaxed.formulation.n_options].sum()) == len(priced.allocation.placements)
     if not kept or not feasible(relaxed.formulation, columns):
