@@ -30,7 +30,8 @@ def price_lines(prices: Prices) -> list[str]:
     """The price list, best first."""
     lines = [f"Price tags of {prices.run}. “About” is an estimate, “at most” is proven.", ""]
     for title, tags in (
-        ("Rules, one step looser or taken out:", prices.rules),
+        ("Rules, one step looser:", prices.steps),
+        ("Rules taken out:", prices.rules),
         ("One more list, test session or bed:", prices.rooms),
     ):
         lines += [title, *(f"  {rank}. {tag_sentence(item)}" for rank, item in enumerate(tags[:MOST], 1))]
@@ -78,12 +79,13 @@ def verdict(change: GoalChange) -> str:
 def prices_page(prices: Prices) -> Page:
     """The price list as a page."""
     cards = [
-        Card("ways to loosen a rule gain something", number(len(prices.rules)), "one step, or the rule taken out"),
+        Card("steps of a rule gain something", number(len(prices.steps)), "one parameter one step looser"),
         Card("more lists or beds gain something", number(len(prices.rooms)), "one more at one site"),
         Card("were planned again", number(len(prices.again)), "to know the gain as a range"),
     ]
     sections = [
-        tags_section("rules", "What each rule costs", prices.rules),
+        tags_section("steps", "What one step of each rule is worth", prices.steps),
+        tags_section("rules", "What each rule costs altogether", prices.rules),
         tags_section("rooms", "What one more list or bed is worth", prices.rooms),
         Section(
             "nights",

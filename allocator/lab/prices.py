@@ -30,15 +30,17 @@ CHUNK = 20
 class Prices:
     """The price list of a run, each part best first.
 
-    rules   parameters one step looser, and rules taken out
+    steps   parameters of rules, one step looser
+    rules   rules taken out
     rooms   one more list or bed at each site
     nights  one more bed on one night at each site: the night that is worth most on each goal
     rows    the tightest row of each limit on each goal
-    again   those that were planned anew, in the order of `rules` and `rooms`
+    again   those that were planned anew, in the order of `steps` and `rooms`
     """
 
     run: str
     goals: tuple[str, ...]
+    steps: tuple[Tag, ...]
     rules: tuple[Tag, ...]
     rooms: tuple[Tag, ...]
     nights: tuple[RowTag, ...]
@@ -73,10 +75,12 @@ def price_list(run_folder: Path, catalogue: Catalogue, goal: str | None, pool: E
 
     beds = tagged(of_beds(facts.instance, policy))
     nights = [row for bed in beds for row in bed.rows]
+    rules = tagged(of_rules(policy, facts))
     return Prices(
         run=stored.name,
         goals=tuple(labels),
-        rules=tagged(of_rules(policy, facts)),
+        steps=tuple(item for item in rules if item.relaxation.kind == "parameter"),
+        rules=tuple(item for item in rules if item.relaxation.kind == "rule"),
         rooms=ranked([*tagged(of_lists(facts.instance, policy)), *beds], goal),
         nights=by_goal(nights, labels),
         rows=by_goal(tightest_rows(priced), labels),
@@ -107,8 +111,8 @@ def by_goal(rows: Iterable[RowTag], labels: Sequence[str]) -> tuple[RowTag, ...]
 
 
 def to_plan_again(prices: Prices, top: int) -> tuple[Relaxation, ...]:
-    """The best `top` of the rules and of the rooms."""
-    return tuple(item.relaxation for item in (*prices.rules[:top], *prices.rooms[:top]))
+    """The best `top` of the steps and of the rooms: a rule taken out altogether is another problem."""
+    return tuple(item.relaxation for item in (*prices.steps[:top], *prices.rooms[:top]))
 
 
 def scenario_of(relaxation: Relaxation) -> Scenario:
@@ -137,6 +141,7 @@ def prices_figures(prices: Prices) -> dict[str, Any]:
     """The price list as plain JSON values."""
     return {
         "run": prices.run,
+        "steps": [tag_figures(item) for item in prices.steps],
         "rules": [tag_figures(item) for item in prices.rules],
         "rooms": [tag_figures(item) for item in prices.rooms],
         "nights": [asdict(item) for item in prices.nights],

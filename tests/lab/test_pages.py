@@ -56,14 +56,16 @@ def price_list(folder: Path, limits: Limits = INSTANT) -> Prices:
     every = [*of_rules(DAILY, ground.facts), *of_lists(instance, DAILY), *of_beds(instance, DAILY)]
     tags = [found for relaxation in every if (found := tag(priced, relaxation)) is not None]
     gaining = [item for item in tags if any(goal.estimate > 0 for goal in item.goals)]
-    rules = ranked([item for item in gaining if item.relaxation.kind in ("rule", "parameter")], None)
+    steps, rules = (
+        ranked([item for item in gaining if item.relaxation.kind == kind], None) for kind in ("parameter", "rule")
+    )
     rooms = ranked([item for item in gaining if item.relaxation.kind in ("list", "bed")], None)
     parts = [part_of(scenario_of(item.relaxation), 0, instance, INSTANT, 0) for item in rooms[:1]]
     with ThreadPoolExecutor(1) as pool:
         results = run_parts(parts, instance, INSTANT, 0, folder / "parts", pool, lambda text: None)
     labels = tuple(goal.label for goal in run.goals)
     rows = by_goal(tightest_rows(priced), labels)
-    return Prices("monday", labels, rules, rooms, rows, rows, planned_again(stored, parts, results))
+    return Prices("monday", labels, steps, rules, rooms, rows, rows, planned_again(stored, parts, results))
 
 
 def test_price_list_ranks_more_room_first_and_says_about_and_at_most(tmp_path: Path) -> None:

@@ -21,13 +21,12 @@ def commands() -> list[list[str]]:
 
 
 def test_guide_shows_every_command_of_the_laboratory() -> None:
-    assert {words[1] for words in commands()} == {"run", "audit", "compare", "scenarios", "prices"}
+    assert {words[1] for words in commands()} == {"generate", "run", "audit", "compare", "scenarios", "prices"}
     assert all(words[0] == "allocator" for words in commands())
 
 
 @pytest.mark.slow
 def test_every_command_of_the_guide_runs_in_its_order(tmp_path: Path) -> None:
-    (tmp_path / "instances").symlink_to(ROOT / "instances")
     (tmp_path / "runs").mkdir()
     study = re.search(r"<!-- study -->\n```toml\n(.*?)```", GUIDE, flags=re.DOTALL)
     assert study is not None
