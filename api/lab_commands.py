@@ -85,7 +85,9 @@ def prices(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
     goal: Annotated[str | None, typer.Option(help="Rank by this goal; by all goals in order unless given.")] = None,
     top: Annotated[int, typer.Option(min=0, max=50, help="So many of the best are planned again; 0: none.")] = 10,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Seconds for each that is planned again.")] = 30.0,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, help="Seconds for better prices, and for each plan made again.")
+    ] = 30.0,
     work: WorkOption = None,
     workers: Annotated[int, typer.Option(min=0, max=256, help="Processes side by side; 0: all cores.")] = 0,
     page: PageOption = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,7 @@ def price_run(
     try:
         with executor_of("local", workers) as pool, tempfile.TemporaryDirectory() as drafts:
             tell("Pricing rules, lists and beds")
-            prices = price_list(run_folder, CATALOGUE, goal, pool)
+            prices = price_list(run_folder, CATALOGUE, goal, replace(limits, threads=os.cpu_count() or 1), pool)
             parts = [part_of(scenario_of(item), 0, instance, limits, 0) for item in to_plan_again(prices, top)]
             results = run_parts(parts, instance, limits, 0, Path(drafts), pool, tell)
             prices = replace(prices, again=planned_again(stored, parts, results))

@@ -16,6 +16,7 @@ from allocator.report.words import goal_name, number, quantity
 MOST = 15
 """Tags of each part that the lines and the charts show; the tables and JSON have all."""
 MOST_GOALS = 3
+NOTHING = "No gain shows: either nobody would gain, or the bounds are too loose to tell. Maybe give more --seconds."
 EXPLAINED = (
     "A price tag says what a goal could gain if one thing were looser. It comes from the prices that the run left as "
     "its proof: “about” is how far the proven limit moves, “at most” is proven: no plan gains more.",
@@ -36,7 +37,7 @@ def price_lines(prices: Prices) -> list[str]:
     ):
         lines += [title, *(f"  {rank}. {tag_sentence(item)}" for rank, item in enumerate(tags[:MOST], 1))]
         if not tags:
-            lines.append("  Nothing gains anything.")
+            lines.append(f"  {NOTHING}")
         lines.append("")
     lines += ["One more bed on one night:", *(f"  {row_sentence(row)}" for row in prices.nights[:MOST]), ""]
     if prices.again:
@@ -108,7 +109,7 @@ def prices_page(prices: Prices) -> Page:
 def tags_section(key: str, title: str, tags: Sequence[Tag]) -> Section:
     """Tags on the first goal that any of them gains as bars, and all of them as a table."""
     if not tags:
-        return Section(key, title, (), "Nothing gains anything.")
+        return Section(key, title, (), NOTHING)
     first = next(k for k in range(len(tags[0].goals)) if any(item.goals[k].estimate > 0 for item in tags))
     shown = [item for item in tags[:MOST] if item.goals[first].estimate > 0]
     goal = tags[0].goals[first]

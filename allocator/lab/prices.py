@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from allocator.answer import Certificate, Limits
+from allocator.audit import beats
+from allocator.instance import Ints
 from allocator.lab.findings import Finding, finding
 from allocator.lab.ground import Stored, stored_certificate, stored_run
 from allocator.lab.parts import Part, Result
@@ -21,6 +24,7 @@ from allocator.lab.price_tags import NO_CHANGES, Priced, Relaxation, RowTag, Tag
 from allocator.lab.relaxations import of_beds, of_lists, of_rules
 from allocator.lab.scenario_file import BASE, Scenario
 from allocator.policy import Catalogue
+from allocator.solve.prove import prove_all
 
 CHUNK = 20
 """Relaxations that one worker prices before it is asked again."""
@@ -54,23 +58,48 @@ def priced_run(run_folder: Path, catalogue: Catalogue) -> tuple[Stored, Priced]:
     return stored, Priced(stored.ground, stored.allocation, stored_certificate(run_folder))
 
 
-def tags_of(run_folder: Path, catalogue: Catalogue, relaxations: Sequence[Relaxation]) -> list[Tag]:
+def sharpened(priced: Priced, limits: Limits) -> Priced:
+    """The same run with better prices where `limits` allow to find some: its own were a by-product of its plan."""
+    model, own = priced.model, priced.certificate
+    found, bounds = prove_all(model, priced.values, {}, limits.seconds, limits)
+    better = np.array(
+        [beats(g.sense, old, new) for g, old, new in zip(model.goals, priced.bounds, bounds, strict=True)], dtype=bool
+    )
+    certificate = replace(
+        own,
+        prices=np.where(better[:, None], rescaled(found.prices, found.scale, own.scale), own.prices),
+        proven=own.proven | better,
+        by_session=np.where(better, found.by_session, own.by_session),
+    )
+    return Priced(priced.ground, priced.allocation, certificate)
+
+
+def rescaled(prices: Ints, scale: int, wanted: int) -> Ints:
+    """Prices in units of 1 / wanted; whatever is lost in rounding, they still prove a bound."""
+    return prices if scale == wanted else prices * wanted // scale
+
+
+def tags_of(
+    run_folder: Path, catalogue: Catalogue, certificate: Certificate, relaxations: Sequence[Relaxation]
+) -> list[Tag]:
     """Tags of these; what is no relaxation, or gains nothing on any goal, is left out. Runs in a worker."""
-    _, priced = priced_run(run_folder, catalogue)
+    stored, _ = priced_run(run_folder, catalogue)
+    priced = Priced(stored.ground, stored.allocation, certificate)
     found = (tag(priced, relaxation) for relaxation in relaxations)
     return [item for item in found if item is not None and any(goal.estimate > 0 for goal in item.goals)]
 
 
-def price_list(run_folder: Path, catalogue: Catalogue, goal: str | None, pool: Executor) -> Prices:
-    """Every tag of a run, ranked by `goal`, or by all goals in their order."""
-    stored, priced = priced_run(run_folder, catalogue)
+def price_list(run_folder: Path, catalogue: Catalogue, goal: str | None, limits: Limits, pool: Executor) -> Prices:
+    """Every tag of a run, ranked by `goal`, or by all goals in their order; prices are sharpened within `limits`."""
+    stored, kept = priced_run(run_folder, catalogue)
+    priced = sharpened(kept, limits)
     facts, policy = stored.ground.facts, stored.ground.policy
     labels = [item.label for item in stored.goals]
 
     def tagged(relaxations: Iterator[Relaxation]) -> tuple[Tag, ...]:
         every = list(relaxations)
         chunks = [every[start : start + CHUNK] for start in range(0, len(every), CHUNK)]
-        futures = [pool.submit(tags_of, run_folder, catalogue, chunk) for chunk in chunks]
+        futures = [pool.submit(tags_of, run_folder, catalogue, priced.certificate, chunk) for chunk in chunks]
         return ranked([item for future in futures for item in future.result()], goal)
 
     beds = tagged(of_beds(facts.instance, policy))

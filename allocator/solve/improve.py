@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -25,9 +24,7 @@ from allocator.certificate import with_held
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.solve.construct import option_gain
-
-if TYPE_CHECKING:
-    from allocator.solve.lexicographic import Plan
+from allocator.solve.plan import Plan
 
 SESSIONS = 8
 """Sessions in a neighbourhood."""

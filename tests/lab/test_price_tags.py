@@ -38,7 +38,7 @@ def priced(case: Case, *, seconds: float, random: np.random.Generator | None = N
     model = ground.formulation
     best = case.plans[max(range(len(case.plans)), key=lambda row: case.merits[row])]
     values = goal_values(model, best)
-    certificate, _ = prove_all(model, values, seconds, Limits())
+    certificate, _ = prove_all(model, values, {}, seconds, Limits())
     if random is not None:
         prices = random.integers(-3 * SCALE, 3 * SCALE, certificate.prices.shape)
         certificate = Certificate(SCALE, prices, certificate.held, certificate.proven, certificate.by_session)
