@@ -29,7 +29,9 @@ def audit(
     plan: Annotated[Path, typer.Argument(metavar="PLAN.csv", help="CSV with entry_id and session_id.")],
     policy: PolicyOption = None,
     changes: ChangesOption = None,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Seconds for the bound.")] = 20.0,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, help="Seconds for a plan to compare with; as many for the proof.")
+    ] = 20.0,
     work: WorkOption = None,
     seed: SeedOption = 0,
     threads: ThreadsOption = None,

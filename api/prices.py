@@ -35,7 +35,7 @@ def price_run(
             prices = price_list(run_folder, CATALOGUE, goal, replace(limits, threads=os.cpu_count() or 1), pool)
             parts = [part_of(scenario_of(item), 0, instance, limits, 0) for item in to_plan_again(prices, top)]
             results = run_parts(parts, instance, limits, 0, Path(drafts), pool, tell)
-            prices = replace(prices, again=planned_again(stored, parts, results))
+            prices = replace(prices, again=planned_again(stored, prices.bounds, parts, results))
     except KeyboardInterrupt as error:
         raise CancelledError("Cancelled before the prices were known.") from error
     if page is not None:

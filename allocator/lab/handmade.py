@@ -1,8 +1,9 @@
 """A plan made by hand: every rule checked, every goal scored, how far from the best, and what would improve it.
 
-The bound of a goal is worked out from the prices of a run of the engine, with the goals before held at what the
-plan made by hand reaches: prices of any origin prove a bound (see `allocator.certificate`), so it holds for
-every plan that keeps the rules and is as good as this one on the goals before.
+The bound of a goal is the better of two, both with the goals before held at what the plan made by hand reaches: one
+from the prices of a run of the engine, one from prices found for this plan. Prices of any origin prove a bound (see
+`allocator.certificate`), so it holds for every plan that keeps the rules and is as good as this one on the goals
+before.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from allocator.policy import Policy
 from allocator.rule import Violation
 from allocator.run import allocate
 from allocator.solve.loader import Loader, complete, feasible
+from allocator.solve.prove import prove_all
 
 MOST_IMPROVEMENTS = 10
 
@@ -70,7 +72,7 @@ class Review:
 
 
 def review(instance: Instance, policy: Policy, plan: HandPlan, limits: Limits, report: Reporter = silent) -> Review:
-    """Judge a plan made by hand; the bound comes from a run of the engine within `limits`."""
+    """Judge a plan made by hand; a run of the engine and a proof for this plan may take `limits` each."""
     ground = ground_of(instance, policy)
     allocation = ground.allocation(plan.places)
     audited = ground.audited(allocation)
@@ -82,22 +84,27 @@ def review(instance: Instance, policy: Policy, plan: HandPlan, limits: Limits, r
         places=len(plan.places),
         added=plan.added,
         violations=(*plan.problems, *audited.violations),
-        goals=goal_reviews(ground.formulation, policy, list(audited.scores.values()), run),
+        goals=goal_reviews(ground.formulation, policy, list(audited.scores.values()), run, limits),
         left_out=() if legal is None else tuple(pair for pair in listed if pair not in kept),
         improvable=legal is not None,
         improvements=() if legal is None else improvements(ground, legal, MOST_IMPROVEMENTS),
     )
 
 
-def goal_reviews(model: Formulation, policy: Policy, values: Sequence[int], run: Run) -> tuple[GoalReview, ...]:
-    """Every goal with the bound that the run's prices prove, goals before held at `values`."""
+def goal_reviews(
+    model: Formulation, policy: Policy, values: Sequence[int], run: Run, limits: Limits
+) -> tuple[GoalReview, ...]:
+    """Every goal with the better of what the run's prices and new ones prove, goals before held at `values`."""
     sentences = {goal.label: goal.sentence for goal in policy.ordered_goals}
-    certificate = run.certificate
+    own, _ = prove_all(model, values, {}, limits.seconds, limits)
     floors = [held_value(model, k, value) for k, value in enumerate(values)]
     reviews = []
     for k, goal in enumerate(model.goals):
-        prices = certificate.prices[k, : model.n_rows + k]
-        bound = bound_of(model, k, floors[:k], prices, certificate.scale, bool(certificate.by_session[k]))
+        bounds = [
+            bound_of(model, k, floors[:k], found.prices[k, : model.n_rows + k], found.scale, bool(found.by_session[k]))
+            for found in (run.certificate, own)
+        ]
+        bound = min(bounds) if goal.sense == "max" else max(bounds)
         engine = run.goals[k].value
         reviews.append(GoalReview(goal.label, goal.unit, goal.sense, values[k], bound, engine, sentences[goal.label]))
     return tuple(reviews)

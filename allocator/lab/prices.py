@@ -26,6 +26,8 @@ from allocator.lab.scenario_file import BASE, Scenario
 from allocator.policy import Catalogue
 from allocator.solve.prove import prove_all
 
+SHARPEN = 4
+"""Times the seconds of one plan for better prices: everything else rests on them, and they may end early."""
 CHUNK = 20
 """Relaxations that one worker prices before it is asked again."""
 
@@ -34,6 +36,7 @@ CHUNK = 20
 class Prices:
     """The price list of a run, each part best first.
 
+    bounds  what its prices, sharpened, prove of each goal
     steps   parameters of rules, one step looser
     rules   rules taken out
     rooms   one more list or bed at each site
@@ -43,7 +46,7 @@ class Prices:
     """
 
     run: str
-    goals: tuple[str, ...]
+    bounds: tuple[int, ...]
     steps: tuple[Tag, ...]
     rules: tuple[Tag, ...]
     rooms: tuple[Tag, ...]
@@ -61,7 +64,7 @@ def priced_run(run_folder: Path, catalogue: Catalogue) -> tuple[Stored, Priced]:
 def sharpened(priced: Priced, limits: Limits) -> Priced:
     """The same run with better prices where `limits` allow to find some: its own were a by-product of its plan."""
     model, own = priced.model, priced.certificate
-    found, bounds = prove_all(model, priced.values, {}, limits.seconds, limits)
+    found, bounds = prove_all(model, priced.values, {}, SHARPEN * limits.seconds, limits)
     better = np.array(
         [beats(g.sense, old, new) for g, old, new in zip(model.goals, priced.bounds, bounds, strict=True)], dtype=bool
     )
@@ -107,7 +110,7 @@ def price_list(run_folder: Path, catalogue: Catalogue, goal: str | None, limits:
     rules = tagged(of_rules(policy, facts))
     return Prices(
         run=stored.name,
-        goals=tuple(labels),
+        bounds=priced.bounds,
         steps=tuple(item for item in rules if item.relaxation.kind == "parameter"),
         rules=tuple(item for item in rules if item.relaxation.kind == "rule"),
         rooms=ranked([*tagged(of_lists(facts.instance, policy)), *beds], goal),
@@ -149,8 +152,10 @@ def scenario_of(relaxation: Relaxation) -> Scenario:
     return Scenario(relaxation.what, relaxation.policy, relaxation.changes)
 
 
-def planned_again(stored: Stored, parts: Sequence[Part], results: Mapping[str, Result]) -> tuple[Finding, ...]:
-    """What came out of planning relaxations anew, against the run itself."""
+def planned_again(
+    stored: Stored, bounds: Sequence[int], parts: Sequence[Part], results: Mapping[str, Result]
+) -> tuple[Finding, ...]:
+    """What came out of planning relaxations anew, against the run itself with these bounds on its goals."""
     base = Scenario(BASE, stored.ground.policy, NO_CHANGES)
     told = [
         {

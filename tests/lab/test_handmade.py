@@ -48,7 +48,7 @@ def test_best_plan_of_a_hand_worked_instance_passes_scores_as_on_paper_and_canno
 
 
 def test_bound_is_not_beaten_by_any_plan_as_good_as_the_one_made_by_hand(tmp_path: Path) -> None:
-    for case in CASES[:2]:
+    for case in CASES[:1]:
         hand = case.plans[len(case.plans) // 2]
         pairs = places_of(case, hand)
         plan = read_plan(write(tmp_path / "plan.csv", *pairs), case.facts)

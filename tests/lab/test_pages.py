@@ -65,7 +65,9 @@ def price_list(folder: Path, limits: Limits = INSTANT) -> Prices:
         results = run_parts(parts, instance, INSTANT, 0, folder / "parts", pool, lambda text: None)
     labels = tuple(goal.label for goal in run.goals)
     rows = by_goal(tightest_rows(priced), labels)
-    return Prices("monday", labels, steps, rules, rooms, rows, rows, planned_again(stored, parts, results))
+    return Prices(
+        "monday", priced.bounds, steps, rules, rooms, rows, rows, planned_again(stored, priced.bounds, parts, results)
+    )
 
 
 def test_price_list_ranks_more_room_first_and_says_about_and_at_most(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def relaxations_of(case: Case) -> Iterator[Relaxation]:
     ("prices", "cases"),
     [
         ("engine", CASES[:1]),
-        ("any", CASES[:1]),
+        pytest.param("any", CASES[:1], marks=pytest.mark.slow),
         pytest.param("engine", CASES[2:8], marks=pytest.mark.slow),
         pytest.param("any", CASES[2:8], marks=pytest.mark.slow),
     ],
