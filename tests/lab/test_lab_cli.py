@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -14,39 +11,17 @@ from allocator.answer import Limits
 from allocator.policy import read_policy
 from allocator.report.write import write_run
 from allocator.run import allocate
-from api import cli
 from instances import path as shipped
 from models import CATALOGUE
 from models.daily import DAILY
 from tests.instances.tiny import read_folder
+from tests.test_cli import Command, command
+
+__all__ = ["command"]
+"""The fixture of the other commands."""
 
 TINY = shipped("tiny-flows")
 INSTANT = Limits(seconds=0.1)
-
-
-class Said(NamedTuple):
-    """How a command ended and what it wrote."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Said]
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """`allocator` with these arguments, in this process."""
-
-    def run(*arguments: object) -> Said:
-        monkeypatch.setattr(sys, "argv", ["allocator", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        code = ended.value.code
-        return Said(code if isinstance(code, int) else 0, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture(scope="module")
