@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from markupsafe import Markup
 from allocator.report.charts import Chart, chart_head
 
 WIDTH, HEIGHT = 760, 340
-LEFT, RIGHT, TOP, BOTTOM = 110, 24, 20, 64
+LEFT, RIGHT, TOP, BOTTOM = 110, 24, 32, 64
 TICKS = 5
 
 
@@ -62,30 +63,36 @@ def spread(values: Sequence[float]) -> tuple[float, float]:
 
 
 def axes(x_ends: tuple[float, float], y_ends: tuple[float, float], names: tuple[str, str]) -> list[Markup]:
-    """Both axes with their ticks and names."""
-    line = Markup('<line x1="{}" y1="{}" x2="{}" y2="{}" class="axis"/>')
+    """Both axes with round numbers along them, and their names."""
+    line = Markup('<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" class="axis"/>')
     text = Markup('<text x="{:.1f}" y="{:.1f}" class="{}">{}</text>')
     floor = HEIGHT - BOTTOM
     parts = [line.format(LEFT, floor, WIDTH - RIGHT, floor), line.format(LEFT, TOP, LEFT, floor)]
-    for tick in range(TICKS):
-        share = (tick + 0.5) / TICKS
-        x = x_ends[0] + share * (x_ends[1] - x_ends[0])
-        y = y_ends[0] + share * (y_ends[1] - y_ends[0])
-        across = LEFT + share * (WIDTH - LEFT - RIGHT)
-        down = floor - share * (floor - TOP)
-        parts += [
-            text.format(across, floor + 22, "label middle", number_words(x, x_ends)),
-            text.format(LEFT - 10, down + 5, "label end", number_words(y, y_ends)),
-        ]
+    for value in ticks(*x_ends):
+        across = LEFT + (value - x_ends[0]) / (x_ends[1] - x_ends[0]) * (WIDTH - LEFT - RIGHT)
+        parts.append(line.format(across, floor, across, floor + 6))
+        parts.append(text.format(across, floor + 24, "label middle", number_words(value)))
+    for value in ticks(*y_ends):
+        down = floor - (value - y_ends[0]) / (y_ends[1] - y_ends[0]) * (floor - TOP)
+        parts.append(line.format(LEFT - 6, down, LEFT, down))
+        parts.append(text.format(LEFT - 12, down + 5, "label end", number_words(value)))
     parts.append(text.format(LEFT + (WIDTH - LEFT - RIGHT) / 2, HEIGHT - 12, "side middle", names[0]))
-    parts.append(text.format(LEFT, TOP - 6, "side", names[1]))
+    parts.append(text.format(LEFT, TOP - 10, "side", names[1]))
     return parts
 
 
-def number_words(value: float, ends: tuple[float, float] | None = None) -> str:
-    """A number as an axis has it: whole where the axis is long enough."""
-    digits = 0 if float(value).is_integer() or (ends is not None and ends[1] - ends[0] >= TICKS) else 2
-    return f"{value:,.{digits}f}"
+def ticks(low: float, high: float) -> list[float]:
+    """Round numbers between two ends: at most `TICKS` and one, 1, 2 or 5 times a power of ten apart."""
+    rough = (high - low) / TICKS
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(size * power for size in (1, 2, 5, 10) if size * power >= rough)
+    first = math.ceil(low / step)
+    return [round(number * step, 9) for number in range(first, math.floor(high / step) + 1)]
+
+
+def number_words(value: float) -> str:
+    """A number with no more digits after the point than it needs."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}".rstrip("0")
 
 
 def path(points: Sequence[tuple[float, float]]) -> str:

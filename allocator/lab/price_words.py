@@ -15,7 +15,10 @@ from allocator.report.words import goal_name, number, quantity
 
 MOST = 15
 """Tags of each part that the lines and the charts show; the tables and JSON have all."""
+MOST_BARS = 10
+MOST_COLUMNS = 6
 MOST_GOALS = 3
+"""Goals that a line names, or that have a chart: the first that gain."""
 NOTHING = "No gain shows: either nobody would gain, or the bounds are too loose to tell. Maybe give more --seconds."
 EXPLAINED = (
     "A price tag says what a goal could gain if one thing were looser. It comes from the prices that the run left as "
@@ -107,31 +110,35 @@ def prices_page(prices: Prices) -> Page:
 
 
 def tags_section(key: str, title: str, tags: Sequence[Tag]) -> Section:
-    """Tags on the first goal that any of them gains as bars, and all of them as a table."""
+    """A chart for each of the first goals that some tag gains, ranked by it, and all tags as a table."""
     if not tags:
         return Section(key, title, (), NOTHING)
-    first = next(k for k in range(len(tags[0].goals)) if any(item.goals[k].estimate > 0 for item in tags))
-    shown = [item for item in tags[:MOST] if item.goals[first].estimate > 0]
-    goal = tags[0].goals[first]
-    full = max(item.goals[first].high for item in shown)
+    gained = [k for k in range(len(tags[0].goals)) if any(item.goals[k].estimate > 0 for item in tags)]
+    heads = ("", *(goal_name(tags[0].goals[k].label) for k in gained[:MOST_COLUMNS]))
+    rows = [(item.relaxation.what, *(cell(item.goals[k]) for k in gained[:MOST_COLUMNS])) for item in tags]
+    grid = Grid(f"{title}: about (at most)", heads, rows, texts=range(len(heads)))
+    table = Block("All of them", grid=grid, folded=len(rows) > MOST)
+    return Section(key, title, [*(goal_block(key, tags, k) for k in gained[:MOST_GOALS]), table])
+
+
+def goal_block(key: str, tags: Sequence[Tag], k: int) -> Block:
+    """The tags that gain most on goal k, as bars."""
+    goal = tags[0].goals[k]
+    shown = sorted((item for item in tags if item.goals[k].estimate > 0), key=lambda item: -item.goals[k].estimate)
     bars = [
         Bar(
             item.relaxation.what,
-            f"about {quantity(item.goals[first].estimate, goal.unit)}",
-            ((max(0, item.goals[first].estimate), "fill"),),
-            track=max(0, item.goals[first].high),
+            f"about {quantity(item.goals[k].estimate, goal.unit)}",
+            ((item.goals[k].estimate, "fill"),),
+            track=item.goals[k].high,
         )
-        for item in shown
+        for item in shown[:MOST_BARS]
     ]
-    description = f"Each bar is what {goal_name(goal.label)} could gain; the pale part is the most that is proven."
-    chart = bar_chart(f"{key}-chart", f"{title}: {goal_name(goal.label)}", description, bars, float(max(1, full)))
-    legend = (("fill", "About so much"), ("track", "At most so much, proven"))
-    gained = [k for k in range(len(tags[0].goals)) if any(item.goals[k].estimate > 0 for item in tags)][:6]
-    heads = ("", *(goal_name(tags[0].goals[k].label) for k in gained))
-    rows = [(item.relaxation.what, *(cell(item.goals[k]) for k in gained)) for item in tags]
-    grid = Grid(f"{title}: about (at most)", heads, rows, texts=range(len(heads)))
-    block = Block(goal_name(goal.label), (), chart, legend, grid, beside=False, folded=len(rows) > MOST)
-    return Section(key, title, [block])
+    name = goal_name(goal.label)
+    description = f"Each bar is what {name} could gain; the pale part is the most that is proven. Figures: the table."
+    full = float(max(item.goals[k].high for item in shown[:MOST_BARS]))
+    chart = bar_chart(f"{key}-{k}", f"{name}: what could be gained", description, bars, full)
+    return Block(name, (), chart, (("fill", "About so much"), ("track", "At most so much, proven")))
 
 
 def cell(goal: GoalTag) -> str:

@@ -26,7 +26,7 @@ ONE_POPULATION = (
     "One set of people only: it cannot rank two policies for good. With “populations = 5” in the file the same "
     "scenarios are planned for other people of the same services, trusts and priorities too."
 )
-BAND_LEGEND = (("line", "What the plans reach"), ("band", "Up to here no plan is proven impossible"))
+BAND_LEGEND = (("line", "What the plans reach"), ("band", "The best possible lies in here, proven"))
 
 
 def mean_quantity(value: float | None, unit: str) -> str:
@@ -68,7 +68,7 @@ def differs(goal: GoalFinding) -> bool:
 def verdict_words(goal: GoalFinding) -> str:
     """What is proven against the base, and on how many populations the plan is better."""
     words = VERDICT_WORDS[goal.verdict].replace("B is", "") if goal.verdict != "not_in_both" else "measured otherwise"
-    if len(goal.changes) == 1:
+    if len(goal.changes) == 1 or goal.verdict in ("better", "worse", "same"):
         return words.strip()
     return f"{words.strip()}; the plan is better on {goal.better_plans} of {len(goal.changes)} populations"
 
@@ -188,7 +188,7 @@ def curve_block(key: str, curve: Curve, sweep: Sweep, here: Sequence[Finding]) -
             points.append(Point(x, y, bound, f"{sweep.parameter} = {item.scenario.at[0]}"))
     if not points:
         return Block(curve.title, ("No step has a number on both axes.",))
-    names = axis_name(curve.x, sweep.parameter), axis_name(curve.y, sweep.parameter)
+    names = axis_title(here[0], curve.x, sweep.parameter), axis_title(here[0], curve.y, sweep.parameter)
     description = f"{names[1]} against {names[0]}, {len(points)} steps. The figures are in the table."
     left = len(here) - len(points)
     sentences = (f"{plural(left, 'step')} left out: no number on both axes.",) if left else ()
@@ -216,6 +216,13 @@ def axis_name(axis: str, parameter: str) -> str:
     """What an axis is called."""
     known = {"parameter": parameter, "people": "People with a place", "places": "Places"}
     return known.get(axis) or goal_name(axis)
+
+
+def axis_title(item: Finding, axis: str, parameter: str) -> str:
+    """What an axis is called, with the unit of a goal."""
+    goal = item.goal(axis)
+    units = {"pence": "pounds", "hundredths of a percent": "percent"}
+    return axis_name(axis, parameter) + ("" if goal is None else f" ({units.get(goal.unit, goal.unit)})")
 
 
 def grid_section(key: str, grid: Grid, here: Sequence[Finding]) -> Section:

@@ -90,6 +90,13 @@ def test_file_becomes_base_variants_sweeps_and_grids(tmp_path: Path) -> None:
     assert [scenario.at for scenario in found.scenarios[6:8]] == [(10, 0.5), (10, 1.0)]
 
 
+def test_sweep_may_hold_back_room(tmp_path: Path) -> None:
+    text = 'name = "x"\n[[sweeps]]\nname = "Kept free"\nparameter = "hold_back"\nvalues = [0, 0.1]\n'
+    found = study(tmp_path, text)
+    assert [scenario.changes.hold_back for scenario in found.scenarios] == [(), (0.0,), (0.1,)]
+    assert found.scenarios[2].policy == found.scenarios[0].policy
+
+
 @pytest.mark.parametrize(
     ("given", "values"),
     [
