@@ -28,7 +28,7 @@ def price_run(
     labels = [item.label for item in stored.goals]
     if goal is not None and goal not in labels:
         raise UsageError(f'--goal: no goal of this run is called "{goal}"; it has {labels}.{maybe(goal, labels)}')
-    instance = stored.ground.facts.instance.replacing()  # without what is worked out about it: it travels to workers
+    instance = stored.ground.facts.instance
     try:
         with executor_of("local", workers) as pool, tempfile.TemporaryDirectory() as drafts:
             tell("Pricing rules, lists and beds")

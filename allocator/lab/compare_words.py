@@ -34,7 +34,9 @@ def comparison_lines(found: Comparison) -> list[str]:
     lines = [f"A: {found.a}", f"B: {found.b}", *found.notices, ""]
     for change, words in CHANGE_WORDS.items():
         here = [person.entry_id for person in found.people if person.change == change]
-        names = ", ".join(here[:MOST_NAMES]) + (f" and {number(len(here) - MOST_NAMES)} more" if len(here) > 20 else "")
+        names = ", ".join(here[:MOST_NAMES]) + (
+            f" and {number(len(here) - MOST_NAMES)} more" if len(here) > MOST_NAMES else ""
+        )
         lines.append(f"{people(len(here))} {words}" + (f": {names}" if here else "") + ".")
     lines += [f"{people(found.same)} keep the place they have.", ""]
     lines += [goal_line(goal) for goal in found.goals]

@@ -126,8 +126,9 @@ def run_parts(
     results = {key: found for key in unique if (found := kept(folder, key)) is not None}
     if results:
         tell(f"{len(results)} of {len(unique)} runs were done before and are not repeated")
+    bare = instance.replacing()  # without what was worked out about it: it travels to every worker
     running: dict[Future[Result], Part] = {
-        pool.submit(run_part, instance, part, limits, seed): part for key, part in unique.items() if key not in results
+        pool.submit(run_part, bare, part, limits, seed): part for key, part in unique.items() if key not in results
     }
     try:
         for future in as_completed(running):
