@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,11 @@ def test_folder_that_is_no_run_ends_with_3(command: Command, tmp_path: Path) -> 
     for name in ("prices", "compare"):
         said = command(name, *[tmp_path] * (2 if name == "compare" else 1))
         assert said.code == 3
+
+
+def test_run_without_its_policy_ends_with_3(command: Command, runs: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(runs / "far", tmp_path / "run"))
+    (copy / "policy.toml").unlink()
+    said = command("compare", copy, runs / "near")
+    assert said.code == 3
+    assert "policy.toml is not there" in said.err

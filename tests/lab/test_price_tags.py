@@ -17,6 +17,7 @@ from allocator.formulation import Formulation
 from allocator.lab.changes import AddedBeds, AddedLists, Changes, changed_instance
 from allocator.lab.ground import Ground, ground_of
 from allocator.lab.price_tags import Priced, Relaxation, row_tags, tag, widens
+from allocator.lab.prices import rescaled, sharpened
 from allocator.lab.relaxations import LIST_MINUTES, of_beds, of_lists, of_rules, with_parameter
 from allocator.options import Facts
 from allocator.policy import read_policy
@@ -75,7 +76,7 @@ def test_bracket_holds_the_true_gain_of_every_relaxation(prices: str, cases: lis
     gains = 0
     for number, case in enumerate(cases):
         random = np.random.default_rng(number) if prices == "any" else None
-        run = priced(case, seconds=3.0 if prices == "engine" else 0.0, random=random)
+        run = priced(case, seconds=60.0 if prices == "engine" else 0.0, random=random)
         for relaxation in relaxations_of(case):
             found = tag(run, relaxation)
             if found is None:
@@ -98,7 +99,7 @@ def test_bracket_holds_the_true_gain_of_every_relaxation(prices: str, cases: lis
 
 
 @cache
-def tight(seconds: float = 3.0) -> tuple[Priced, Ground]:
+def tight(seconds: float = 60.0) -> tuple[Priced, Ground]:
     """Five people of an hour, two places of the list's minutes."""
     patients = [{"clock_start": f"2024-0{month}-01"} for month in range(1, 6)]
     facts = make_facts(patients, [{"minutes": 150}], info={"reporting_dates": ("2026-03-31",)})
@@ -120,13 +121,35 @@ def test_one_more_list_is_worth_the_people_that_it_takes() -> None:
 
 def test_prices_of_the_engine_make_brackets_narrower_than_no_prices() -> None:
     widths = []
-    for seconds in (3.0, 0.0):
+    for seconds in (60.0, 0.0):
         run, ground = tight(seconds)
         (relaxation,) = of_lists(ground.facts.instance, DAILY)
         found = tag(run, relaxation)
         assert found is not None
         widths.append(sum(goal.high - goal.low for goal in found.goals))
     assert widths[0] < widths[1]
+
+
+def test_sharpening_only_makes_bounds_better() -> None:
+    blunt, _ = tight(0.0)
+    sharp = sharpened(blunt, Limits(seconds=20))
+    turned = [
+        (old, new) if goal.sense == "max" else (-old, -new)
+        for goal, old, new in zip(blunt.model.goals, blunt.bounds, sharp.bounds, strict=True)
+    ]
+    assert all(new <= old for old, new in turned)
+    assert any(new < old for old, new in turned)
+    again = sharpened(sharp, Limits(seconds=0.0))
+    assert again.bounds == sharp.bounds
+
+
+@pytest.mark.parametrize("scale", [1, 7, SCALE, 3 * SCALE])
+def test_prices_of_another_scale_prove_a_bound_that_holds(scale: int) -> None:
+    run, _ = tight()
+    other = replace(run.certificate, scale=scale, prices=rescaled(run.certificate.prices, SCALE, scale))
+    bounds = Priced(run.ground, run.allocation, other).bounds
+    for goal, value, bound in zip(run.model.goals, run.values, bounds, strict=True):
+        assert bound >= value if goal.sense == "max" else bound <= value
 
 
 def test_rule_that_binds_nobody_is_worth_nothing() -> None:
@@ -165,7 +188,7 @@ def test_dearest_night_is_the_night_that_is_short() -> None:
     ]
     patients = [{"clock_start": "2024-01-01", "overnight_stays": 1} for _ in range(3)]
     facts = make_facts(patients, [{"date": "2026-03-10"}], beds=beds, info={"reporting_dates": ("2026-03-31",)})
-    run = priced(case_of(facts, DAILY), seconds=3.0)
+    run = priced(case_of(facts, DAILY), seconds=60.0)
     beds_more = AddedBeds.model_validate({"site": "RAA01", "from": "2026-03-09", "to": "2026-03-12"})
     found = tag(run, Relaxation("bed", "RAA01", "a bed", DAILY, Changes(add_beds=(beds_more,))))
     assert found is not None
