@@ -105,6 +105,7 @@ def gap_model(instance: GapInstance) -> Model:
         entry=read_only(entry),
         session=read_only(session),
         fixed=read_only(np.zeros(len(entry), dtype=bool)),
+        alike=read_only(np.arange(instance.n_agents)),
         opening_session=read_only(np.zeros(0, dtype=np.int64)),
         rows=rows,
         blocks=blocks,

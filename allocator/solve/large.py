@@ -14,12 +14,13 @@ from functools import cached_property
 
 import numpy as np
 
+from allocator.backends.process import Worker
 from allocator.certificate import goal_rows
 from allocator.formulation import Model
 from allocator.instance import Floats, Ints
 from allocator.solve.arrays import Layout, Part
 from allocator.solve.dual import Dual, solve_dual
-from allocator.solve.improve import blended
+from allocator.solve.improve import blended, sweep_small
 from allocator.solve.loader import complete
 from allocator.solve.pace import Pace
 from allocator.solve.plan import Plan
@@ -31,7 +32,9 @@ BOOST = 5.0
 """How much more a goal weighs when its turn has come."""
 DUAL_SHARE = 0.25
 """Of a stretch, for prices; the search has the rest."""
-CYCLES = (0.15, 0.3, 0.55)
+CYCLES = (0.15, 0.25, 0.4)
+SWEEP_SHARE = 0.1
+"""Of a search, for each of two sweeps over small parts."""
 """Shares of a search that its annealings take, one after the other, each from the best plan so far."""
 LOADED = 0.02
 """Least share in the fractional plan of an option that is loaded."""
@@ -65,6 +68,7 @@ class LargeSearch:
     plan: Plan
     seed: int
     heard: Callable[[], None]
+    worker: Worker
     prices: Floats | None = None
 
     @cached_property
@@ -107,13 +111,17 @@ class LargeSearch:
         return dual
 
     def _anneal(self, search: Search, held: Sequence[int], pace: Pace, warmth: float) -> None:
-        """Annealings within a pace, each offered to the plan and begun from its best."""
+        """Annealings within a pace, each from the best plan so far; after the first, small parts exactly."""
+        plan = self.plan
         for share in CYCLES:
             search.cycle(pace.part(share), HOT * warmth, self.heard)
-            warmth = WARMTH
             if search.best is not None:
-                self.plan.offer(complete(self.plan.model, search.part.chosen(search.best.place)), held)
-            search.restore()
+                plan.offer(complete(plan.model, search.part.chosen(search.best.place)), held)
+            if warmth != WARMTH:
+                sweep_small(plan, held, pace.part(SWEEP_SHARE), self.seed, self.worker)
+            warmth = WARMTH
+            search.adopt(plan.columns)
+        sweep_small(plan, held, pace.part(SWEEP_SHARE), self.seed, self.worker)
 
 
 def order_of(dual: Dual, part: Part) -> Ints:

@@ -126,7 +126,7 @@ def search_large(
             told = watch.elapsed
             plan.note(now, watch)
 
-    large = LargeSearch(plan, limits.seed, heard)
+    large = LargeSearch(plan, limits.seed, heard, worker)
     if not moved or watch.left < SHORTEST_SECONDS:
         return
     alone = len(moved) == 1

@@ -121,10 +121,10 @@ def entry_prices(model: Model, k: int, prices: Floats) -> Floats:
     for block in model.blocks:
         if block.label == UNPRICED:
             part = model.rows.direct[block.start : block.stop]
-            first = part.indices[np.minimum(part.indptr[:-1], max(0, len(part.indices) - 1))]
-            price = best[model.entry[first]]
-            demanded = model.rows.lower[block.start : block.stop] > 0
-            found[block.start : block.stop] = np.where(demanded, price, np.maximum(price, 0.0))
+            there = np.flatnonzero(np.diff(part.indptr))
+            price = best[model.entry[part.indices[part.indptr[there]]]]
+            demanded = model.rows.lower[block.start + there] > 0
+            found[block.start + there] = np.where(demanded, price, np.maximum(price, 0.0))
     return found
 
 

@@ -171,13 +171,13 @@ class Search:
             if self.best is None or worth > self.best.worth + 1e-9:
                 self.best = Snapshot(self.state.place.copy(), worth)
 
-    def restore(self) -> None:
-        """Go back to the best plan so far."""
-        if self.best is None:
-            return
-        model = self.part.layout.model
-        self.state = self.part.state(np.zeros(model.n_columns, dtype=np.int64))
-        load(self.part.arrays, self.values, self.state, self.best.place[self.best.place >= 0])
+    def adopt(self, columns: Ints) -> None:
+        """Go on from a plan (n_columns,) that keeps every row."""
+        part = self.part
+        self.state = part.state(columns)
+        load(part.arrays, self.values, self.state, part.placed(columns))
+        refresh(part.arrays, self.values, self.state)
+        self.keep()
 
     def start(self, order: Ints) -> None:
         """Load options of the part in this order on top of what is there, then repack every session once."""
