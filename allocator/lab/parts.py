@@ -13,19 +13,23 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from allocator.answer import Ending, GoalResult, Limits, Run
+import numpy as np
+
+from allocator.answer import Ending, GoalResult, Limits, Memory, Run
 from allocator.errors import AllocatorError, AuditFailedError, CancelledError
 from allocator.instance import Instance
 from allocator.lab.changes import changed_instance
-from allocator.lab.scenario_file import Scenario, Study
+from allocator.lab.scenario_file import BASE, Scenario, Study
 from allocator.policy import policy_toml
 from allocator.report.headline import headline
-from allocator.report.write import json_text
+from allocator.report.write import json_text, npz_bytes
 from allocator.run import allocate
+from allocator.warm import memory_arrays, memory_from
 
 FIGURES = (
     "people",
@@ -75,18 +79,20 @@ def part_of(scenario: Scenario, population: int, instance: Instance, limits: Lim
     return Part(scenario, population, key)
 
 
-def run_part(instance: Instance, part: Part, limits: Limits, seed: int) -> Result:
-    """Plan one part: its goals with what is proven of them, and its figures. Runs in a worker.
+def run_part(
+    instance: Instance, part: Part, limits: Limits, seed: int, memory: Memory | None = None
+) -> tuple[Result, Memory]:
+    """Plan one part, from what the base left: what is kept of it, and what it leaves itself. Runs in a worker.
 
     Raises AuditFailedError and CancelledError: of such a plan nothing is kept.
     """
     changed = changed_instance(instance, part.scenario.changes, part.population, seed)
-    run = allocate(changed, part.scenario.policy, limits)
+    run = allocate(changed, part.scenario.policy, limits, memory=memory)
     if not run.audit.passed:
         raise AuditFailedError(f"{part.scenario.name}: the plan failed its audit.")
     if run.ending is Ending.CANCELLED:
         raise CancelledError(f"{part.scenario.name}: cancelled.")
-    return part_figures(run)
+    return part_figures(run), run.memory
 
 
 def part_figures(run: Run) -> Result:
@@ -114,11 +120,20 @@ def goal_row(goal: GoalResult) -> dict[str, Any]:
 
 
 def run_parts(
-    parts: Sequence[Part], instance: Instance, limits: Limits, seed: int, folder: Path, pool: Executor, tell: Told
+    parts: Sequence[Part],
+    instance: Instance,
+    limits: Limits,
+    seed: int,
+    folder: Path,
+    pool: Executor,
+    tell: Told,
+    memory: Memory | None = None,
 ) -> dict[str, Result]:
     """key -> result of every part, those in `folder` read back and not run again.
 
-    The first error of a part stops what has not begun and is raised; what is done stays done.
+    The base of each population comes first, and all others of that population begin from what it left; with
+    `memory` all begin from that. The first error of a part stops what has not begun and is raised; what is done
+    stays done.
     """
     folder.mkdir(parents=True, exist_ok=True)
     unique = {part.key: part for part in reversed(parts)}
@@ -127,23 +142,48 @@ def run_parts(
     if results:
         tell(f"{len(results)} of {len(unique)} runs were done before and are not repeated")
     bare = instance.replacing()  # without what was worked out about it: it travels to every worker
-    running: dict[Future[Result], Part] = {
-        pool.submit(run_part, bare, part, limits, seed): part for key, part in unique.items() if key not in results
-    }
-    try:
-        for future in as_completed(running):
-            part = running[future]
-            try:
-                results[part.key] = keep(folder, part.key, future.result())
-            except AllocatorError:
-                tell(f"No result: {part.scenario.name}")
-                raise
-            people = f", population {part.population + 1}" if part.population else ""
-            tell(f"{len(results)} of {len(unique)} runs done: {part.scenario.name}{people}")
-    finally:
-        for future in running:
-            future.cancel()
+    bases = {part.population: part for part in unique.values() if part.scenario.name == BASE}
+    waves = [[part for part in bases.values() if kept_memory(folder, part.key) is None], list(unique.values())]
+    for wave in waves if memory is None else waves[1:]:
+        running: dict[Future[tuple[Result, Memory]], Part] = {}
+        for part in wave:
+            if part.key not in results or wave is waves[0]:
+                base = bases.get(part.population)
+                begun = memory if base is None or base is part else kept_memory(folder, base.key)
+                running[pool.submit(run_part, bare, part, limits, seed, begun)] = part
+        try:
+            for future in as_completed(running):
+                part = running[future]
+                try:
+                    result, left = future.result()
+                except AllocatorError:
+                    tell(f"No result: {part.scenario.name}")
+                    raise
+                if part in bases.values():
+                    keep_bytes(folder, f"{part.key}.npz", memory_bytes(left))
+                results[part.key] = keep(folder, part.key, result)
+                people = f", population {part.population + 1}" if part.population else ""
+                tell(f"{len(results)} of {len(unique)} runs done: {part.scenario.name}{people}")
+        finally:
+            for future in running:
+                future.cancel()
     return results
+
+
+def memory_bytes(memory: Memory) -> bytes:
+    """What a base leaves, as a file."""
+    pairs = np.array(memory.pairs, dtype=np.str_).reshape(-1, 2)
+    return npz_bytes({"pairs": pairs, **memory_arrays(memory)})
+
+
+def kept_memory(folder: Path, key: str) -> Memory | None:
+    """What a base that was done before left; None where there is nothing."""
+    path = folder / f"{key}.npz"
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as stored:
+        pairs = tuple((str(entry), str(session)) for entry, session in stored["pairs"])
+        return memory_from(pairs, stored)
 
 
 def kept(folder: Path, key: str) -> Result | None:
@@ -155,18 +195,20 @@ def kept(folder: Path, key: str) -> Result | None:
 
 def keep(folder: Path, key: str, result: Result) -> Result:
     """Write a result whole, unless there is one already; what is kept then."""
-    path = folder / f"{key}.json"
-    handle, draft = tempfile.mkstemp(dir=folder, prefix=f".{key}.", suffix=".partial")
+    keep_bytes(folder, f"{key}.json", json_text(result).encode("utf-8"))
+    found = kept(folder, key)
+    return result if found is None else found
+
+
+def keep_bytes(folder: Path, name: str, content: bytes) -> None:
+    """Write a file whole, unless there is one of that name already: the first writer wins."""
+    handle, draft = tempfile.mkstemp(dir=folder, prefix=f".{name}.", suffix=".partial")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(json_text(result))
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.link(draft, path)
-    except FileExistsError:
-        # Somebody else was first: theirs stands, so that every reader sees the same.
-        first = kept(folder, key)
-        return result if first is None else first
+        with suppress(FileExistsError):
+            os.link(draft, folder / name)
     finally:
         os.unlink(draft)
-    return result

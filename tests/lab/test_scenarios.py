@@ -16,19 +16,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from allocator.answer import Limits
+from allocator.answer import Limits, Memory
 from allocator.errors import ContradictionError, UsageError
 from allocator.instance import Instance
 from allocator.lab import parts as parts_module
 from allocator.lab.changes import Changes, changed_instance
 from allocator.lab.findings import figures_table, findings_of, goals_table, study_figures
 from allocator.lab.page import html
-from allocator.lab.parts import keep, kept, parts_of, run_parts
-from allocator.lab.scenario_file import Steps, Study, read_study
+from allocator.lab.parts import Part, keep, kept, kept_memory, parts_of, run_part, run_parts
+from allocator.lab.scenario_file import Scenario, Steps, Study, read_study
 from allocator.lab.scenario_words import study_lines, study_page
 from allocator.options import Facts
 from instances import path as shipped
 from models import CATALOGUE
+from models.daily import DAILY
 from tests.build import make_facts
 
 INSTANT = Limits(seconds=0.1)
@@ -268,6 +269,31 @@ def test_key_changes_with_everything_that_the_result_depends_on(done: tuple[Stud
     }
     other = make_facts([{}], [{}]).instance
     assert len(keys | {parts_of(found, other, INSTANT)[0].key}) == 4
+
+
+def test_base_of_each_population_leaves_its_plan_for_the_others(done: tuple[Study, Path, list[str]]) -> None:
+    found, folder, told = done
+    parts = parts_of(found, small(), INSTANT)
+    for part in parts:
+        left = kept_memory(folder / "parts", part.key)
+        if part.scenario.name != "base":
+            continue
+        assert left is not None
+        result = kept(folder / "parts", part.key)
+        assert result is not None
+        assert len(left.pairs) == result["figures"]["places"] == 3
+        assert "longest_waits_52w" in left.goals
+    assert len(list((folder / "parts").glob("*.npz"))) == 2
+    assert [line.split(": ")[1] for line in told[:2]] == ["base", "base, population 2"]
+
+
+def test_part_begins_from_the_plan_that_it_is_given() -> None:
+    """A plan that gives the only place to the shortest wait is improved, not lost; one that is best is kept."""
+    instance = make_facts([{"clock_start": "2024-01-01"}, {"clock_start": "2025-12-01"}], [{"minutes": 75}]).instance
+    part = Part(Scenario("x", DAILY, Changes()), 0, "x")
+    result, left = run_part(instance, part, INSTANT, 0, Memory((("e2", "s1"),)))
+    assert left.pairs == (("e1", "s1"),)
+    assert result["figures"]["people"] == 1
 
 
 def test_first_writer_wins_and_nothing_half_written_is_read(tmp_path: Path) -> None:
