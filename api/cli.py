@@ -15,6 +15,7 @@ import typer
 
 from allocator.errors import AllocatorError, UsageError
 from api.admin import DataOption, admin_app
+from api.lab_commands import lab
 from api.settings import Backend, Cohort, ExportFormat, Settings, Size
 
 app = typer.Typer(
@@ -199,6 +200,9 @@ def bench(context: typer.Context, as_json: JsonOption = False) -> None:
     if not found:
         raise UsageError("The benchmarks are not installed. Maybe install the package anew (uv sync).")
     found[0].load()([*(["--json"] if as_json else []), *context.args])
+
+
+app.add_typer(lab)
 
 
 def main() -> None:

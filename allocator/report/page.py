@@ -12,8 +12,8 @@ from allocator.report.page_plan import Summary
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def page(summary: Summary) -> str:
-    """The page as HTML: no script, no outside request, nothing that depends on when it was made."""
+def templates() -> Environment:
+    """The templates of every page; what they are given is escaped."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -23,6 +23,11 @@ def page(summary: Summary) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["day"] = words.date
+    return environment
+
+
+def page(summary: Summary) -> str:
+    """The page as HTML: no script, no outside request, nothing that depends on when it was made."""
     sections = (
         page_plan.brief(summary),
         page_plan.waits(summary),
@@ -36,12 +41,16 @@ def page(summary: Summary) -> str:
         page_people.rules(summary),
         page_people.about(summary),
     )
-    return environment.get_template("report.html.jinja").render(
-        instance=summary["instance"],
-        policy=summary["policy"],
-        audit_passed=summary["audit"]["passed"],
-        notices=page_people.notices(summary),
-        cards=page_plan.cards(summary),
-        baseline=page_plan.BASELINE,
-        sections=sections,
+    return (
+        templates()
+        .get_template("report.html.jinja")
+        .render(
+            instance=summary["instance"],
+            policy=summary["policy"],
+            audit_passed=summary["audit"]["passed"],
+            notices=page_people.notices(summary),
+            cards=page_plan.cards(summary),
+            baseline=page_plan.BASELINE,
+            sections=sections,
+        )
     )
