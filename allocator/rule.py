@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
 
 from allocator.allocation import Allocation
+from allocator.change import Change, Miss
 from allocator.errors import ContradictionError
 from allocator.instance import Array, Bools, Floats, Ints, read_only
 from allocator.options import Facts, Options
@@ -302,6 +303,10 @@ class Screen(Rule):
     def reason(self, facts: Facts, entry_id: str) -> str:
         """One plain sentence with numbers: the nearest miss of this entry against this rule."""
 
+    @abstractmethod
+    def miss(self, facts: Facts, entry_id: str, session_id: str) -> Miss:
+        """By how much a pair that is not kept misses the rule, and the single change that would let it through."""
+
 
 class Limit(Rule):
     """Adds rows over all columns."""
@@ -320,6 +325,10 @@ class Limit(Rule):
     def conflicts(self, facts: Facts) -> list[Conflict]:
         """Fixed places that do not fit what is physically there."""
         return []
+
+    def relief(self, facts: Facts, allocation: Allocation, entry_id: str, session_id: str) -> Change | None:
+        """The single change that would let one more pair keep this limit beside `allocation`; None without one."""
+        return None
 
 
 class Goal(Rule):

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from allocator.allocation import Allocation
+from allocator.change import Change, Edit
 from allocator.options import Facts
 from allocator.rule import USAGE_COLUMNS, Columns, Conflict, Limit, Rows, Violation, parameter
 from models.stays import nights_of_entries
@@ -122,6 +123,26 @@ class OvernightBeds(Limit):
                 for pair in places:
                     found.setdefault(pair, Conflict(*pair, problem, "beds"))
         return list(found.values())
+
+    def relief(self, facts: Facts, allocation: Allocation, entry_id: str, session_id: str) -> Change | None:
+        """One more bed on every night of the stay on which none is left."""
+        spare, sleepers = self._spare(facts), self._sleepers(facts, allocation)
+        needed = {night: len(sleepers.get(night, ())) + 1 for night in self._nights(facts, entry_id, session_id)}
+        short = [night for night, beds in needed.items() if beds > spare.get(night, 0)]
+        if not short:
+            return None
+        edits = tuple(
+            Edit(
+                "beds",
+                {"site_code": site, "night": pd.Timestamp(night), "bed_kind": kind},
+                {"spare_beds": needed[site, night, kind]},
+            )
+            for site, night, kind in short
+        )
+        site, first, kind = short[0]
+        nights = f"on the night of {first}" if len(short) == 1 else f"on {len(short)} nights from {first}"
+        words = f"{facts.instance.site[site]['name']} had one more {kind} bed {nights}"
+        return Change("bed", len(short), words, edits)
 
     def usage(self, facts: Facts, allocation: Allocation) -> pd.DataFrame:
         """Beds used and spare, for every site, night and kind in use."""

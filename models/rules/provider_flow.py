@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from allocator.allocation import Allocation, Placement
+from allocator.change import Change, Edit
 from allocator.instance import Array, Ints
 from allocator.options import Facts
 from allocator.rule import USAGE_COLUMNS, Columns, Limit, Rows, Violation
@@ -79,6 +80,25 @@ class ProviderFlow(Limit):
                 message = f"{len(places)} people {what}; {int(cap)} are agreed"
                 violations.append(Violation(self.name, message, tuple(place.entry_id for place in places)))
         return violations
+
+    def relief(self, facts: Facts, allocation: Allocation, entry_id: str, session_id: str) -> Change | None:
+        """One person more than agreed, sent by the home provider, received by the host, or both."""
+        instance = facts.instance
+        home = instance.patient[entry_id]["home_provider"]
+        host = instance.site[instance.session[session_id]["site_code"]]["provider_code"]
+        if home == host:
+            return None
+        edits, words = [], []
+        for (what, cap, places), code, figure in (
+            (flow, code, figure)
+            for flow in self._flows(facts, allocation)
+            for code, verb, figure in ((home, "sent", "max_outgoing"), (host, "received", "max_incoming"))
+            if flow[0] == f"{verb} by {code}"
+        ):
+            if len(places) + 1 > cap:
+                edits.append(Edit("organisations", {"provider_code": code}, {figure: float(len(places) + 1)}))
+                words.append(f"one more person could be {what}")
+        return Change("flow", len(edits), " and ".join(words), tuple(edits)) if edits else None
 
     def usage(self, facts: Facts, allocation: Allocation) -> pd.DataFrame:
         """People sent and received by every provider that moves anybody or has a cap."""
