@@ -15,7 +15,7 @@ where they use 250 of 240 minutes, the limit is 250, and anyone added breaks it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -326,9 +326,11 @@ class Limit(Rule):
         """Fixed places that do not fit what is physically there."""
         return []
 
-    def relief(self, facts: Facts, allocation: Allocation, entry_id: str, session_id: str) -> Change | None:
-        """The single change that would let one more pair keep this limit beside `allocation`; None without one."""
-        return None
+    def relief(
+        self, facts: Facts, allocation: Allocation, entry_id: str, session_ids: Sequence[str]
+    ) -> Mapping[str, Change]:
+        """For each session the single change that lets the entry in, beside `allocation`; of those that have one."""
+        return {}
 
 
 class Goal(Rule):

@@ -11,6 +11,7 @@ Source: the hosts' bed figures; the one night for an unknown stay is a default t
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -124,25 +125,18 @@ class OvernightBeds(Limit):
                     found.setdefault(pair, Conflict(*pair, problem, "beds"))
         return list(found.values())
 
-    def relief(self, facts: Facts, allocation: Allocation, entry_id: str, session_id: str) -> Change | None:
+    def relief(
+        self, facts: Facts, allocation: Allocation, entry_id: str, session_ids: Sequence[str]
+    ) -> Mapping[str, Change]:
         """One more bed on every night of the stay on which none is left."""
         spare, sleepers = self._spare(facts), self._sleepers(facts, allocation)
-        needed = {night: len(sleepers.get(night, ())) + 1 for night in self._nights(facts, entry_id, session_id)}
-        short = [night for night, beds in needed.items() if beds > spare.get(night, 0)]
-        if not short:
-            return None
-        edits = tuple(
-            Edit(
-                "beds",
-                {"site_code": site, "night": pd.Timestamp(night), "bed_kind": kind},
-                {"spare_beds": needed[site, night, kind]},
-            )
-            for site, night, kind in short
-        )
-        site, first, kind = short[0]
-        nights = f"on the night of {first}" if len(short) == 1 else f"on {len(short)} nights from {first}"
-        words = f"{facts.instance.site[site]['name']} had one more {kind} bed {nights}"
-        return Change("bed", len(short), words, edits)
+        found = {}
+        for session_id in session_ids:
+            needed = {night: len(sleepers.get(night, ())) + 1 for night in self._nights(facts, entry_id, session_id)}
+            short = {night: beds for night, beds in needed.items() if beds > spare.get(night, 0)}
+            if short:
+                found[session_id] = _more_beds(facts, short)
+        return found
 
     def usage(self, facts: Facts, allocation: Allocation) -> pd.DataFrame:
         """Beds used and spare, for every site, night and kind in use."""
@@ -152,3 +146,14 @@ class OvernightBeds(Limit):
             for night, people in sorted(self._sleepers(facts, allocation).items())
         ]
         return pd.DataFrame(rows, columns=list(USAGE_COLUMNS))
+
+
+def _more_beds(facts: Facts, beds: Mapping[Night, int]) -> Change:
+    """So many spare beds on these nights, all at one site and of one kind."""
+    edits = tuple(
+        Edit("beds", {"site_code": site, "night": pd.Timestamp(night), "bed_kind": kind}, {"spare_beds": number})
+        for (site, night, kind), number in beds.items()
+    )
+    site, first, kind = next(iter(beds))
+    nights = f"on the night of {first}" if len(beds) == 1 else f"on {len(beds)} nights from {first}"
+    return Change("bed", len(beds), f"{facts.instance.site[site]['name']} had one more {kind} bed {nights}", edits)

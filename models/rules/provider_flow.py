@@ -10,6 +10,7 @@ figure is no cap. Source: mutual-aid agreements between trusts; the figures are 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -81,24 +82,25 @@ class ProviderFlow(Limit):
                 violations.append(Violation(self.name, message, tuple(place.entry_id for place in places)))
         return violations
 
-    def relief(self, facts: Facts, allocation: Allocation, entry_id: str, session_id: str) -> Change | None:
+    def relief(
+        self, facts: Facts, allocation: Allocation, entry_id: str, session_ids: Sequence[str]
+    ) -> Mapping[str, Change]:
         """One person more than agreed, sent by the home provider, received by the host, or both."""
         instance = facts.instance
-        home = instance.patient[entry_id]["home_provider"]
-        host = instance.site[instance.session[session_id]["site_code"]]["provider_code"]
-        if home == host:
-            return None
-        edits, words = [], []
-        for (what, cap, places), code, figure in (
-            (flow, code, figure)
-            for flow in self._flows(facts, allocation)
-            for code, verb, figure in ((home, "sent", "max_outgoing"), (host, "received", "max_incoming"))
-            if flow[0] == f"{verb} by {code}"
-        ):
-            if len(places) + 1 > cap:
-                edits.append(Edit("organisations", {"provider_code": code}, {figure: float(len(places) + 1)}))
-                words.append(f"one more person could be {what}")
-        return Change("flow", len(edits), " and ".join(words), tuple(edits)) if edits else None
+        flows = {what: (len(places), cap) for what, cap, places in self._flows(facts, allocation)}
+        home, found = instance.patient[entry_id]["home_provider"], {}
+        for session_id in session_ids:
+            host = instance.site[instance.session[session_id]["site_code"]]["provider_code"]
+            ways = ((f"sent by {home}", home, "max_outgoing"), (f"received by {host}", host, "max_incoming"))
+            full = [way for way in ways if flows[way[0]][0] + 1 > flows[way[0]][1]]
+            if home != host and full:
+                edits = tuple(
+                    Edit("organisations", {"provider_code": code}, {figure: float(flows[what][0] + 1)})
+                    for what, code, figure in full
+                )
+                words = f"one more person could be {' and '.join(what for what, _, _ in full)}"
+                found[session_id] = Change("flow", len(full), words, edits)
+        return found
 
     def usage(self, facts: Facts, allocation: Allocation) -> pd.DataFrame:
         """People sent and received by every provider that moves anybody or has a cap."""

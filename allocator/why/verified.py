@@ -1,0 +1,105 @@
+"""Verified: a plan under changed tables that contains the entry, passes the whole audit and is no worse than the run's.
+
+No worse: its goals, compared in their order, are not below the values that the run reports, nor below the run's own
+plan scored under the changed tables (a change may move the base of a share).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from allocator.allocation import Allocation, Placement
+from allocator.audit import audit
+from allocator.change import Change, changed
+from allocator.options import Facts, build_options
+from allocator.rule import closed_sessions, find_conflicts
+from allocator.solve.loader import merit_of
+from allocator.why.candidates import Candidate
+from allocator.why.case import Case
+
+
+@dataclass(frozen=True)
+class Displaced:
+    """Somebody whose place in the run is another, or none (""), in the plan with the entry."""
+
+    entry_id: str
+    session_id: str
+    now: str
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """A change that would place an entry in a session.
+
+    verified    by an audited plan; else an estimate
+    smallest    nothing smaller of its kind would do: there is none, or each was solved exactly
+    displaced   whom that plan places elsewhere or nowhere
+    placements  that plan
+    """
+
+    entry_id: str
+    change: Change
+    session_id: str
+    verified: bool
+    smallest: bool
+    displaced: tuple[Displaced, ...]
+    placements: tuple[Placement, ...]
+
+    def sentence(self) -> str:
+        """The change for people."""
+        told = f"If {self.change.words}, it could go to {self.session_id}; {displaced_words(self.displaced)}."
+        if not self.verified:
+            return f"{told} Estimate: no plan was audited."
+        less = " Nothing smaller of its kind would do." if self.smallest else ""
+        return f"{told} Verified: an audited plan that is no worse has it.{less}"
+
+
+def displaced_words(displaced: Sequence[Displaced]) -> str:
+    """Whom a change would displace."""
+    if not displaced:
+        return "nobody would be displaced"
+    told = [
+        f"{item.entry_id} would move from {item.session_id} to {item.now}"
+        if item.now
+        else f"{item.entry_id} would lose {item.session_id}"
+        for item in displaced
+    ]
+    return " and ".join(told)
+
+
+def changed_facts(case: Case, change: Change) -> Facts:
+    """The tables after a change. Nobody moves house, so journeys stay as they are."""
+    return Facts(changed(case.facts.instance, change), case.facts.travel)
+
+
+def verified(case: Case, candidate: Candidate, facts: Facts, placements: Sequence[Placement]) -> Nearest | None:
+    """The nearest change that this plan verifies under the changed tables `facts`; None where it does not."""
+    policy, model = case.policy, case.formulation
+    conflicts = find_conflicts(policy.limits, facts)
+    options = build_options(facts, policy.screens, closed_sessions(facts, conflicts))
+    base = Allocation.from_options(options, options.fixed)
+    plan, before = (
+        replace(base, placements=tuple(sorted(places))) for places in (placements, case.allocation.placements)
+    )
+    found = audit(facts, policy, plan, (), conflicts)
+    if not found.passed or Placement(candidate.entry_id, candidate.session_id) not in plan.placements:
+        return None
+    reached = merit_of(model, list(found.scores.values()))
+    rescored = merit_of(model, [goal.score(facts, before) for goal in policy.ordered_goals])
+    if reached < max(rescored, merit_of(model, case.values)):
+        return None
+    return nearest_of(case, candidate, placements, is_verified=True)
+
+
+def nearest_of(case: Case, candidate: Candidate, placements: Sequence[Placement], *, is_verified: bool) -> Nearest:
+    """The nearest change, with whom this plan displaces."""
+    now = {place.entry_id: place.session_id for place in placements if not place.is_fixed}
+    displaced = tuple(
+        Displaced(place.entry_id, place.session_id, now.get(place.entry_id, ""))
+        for place in case.allocation.placements
+        if not place.is_fixed and now.get(place.entry_id) != place.session_id
+    )
+    return Nearest(
+        candidate.entry_id, candidate.change, candidate.session_id, is_verified, False, displaced, tuple(placements)
+    )
