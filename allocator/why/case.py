@@ -85,7 +85,7 @@ class Case:
 
     @cached_property
     def base_options(self) -> Bools:
-        """(n_options,) of every entry one free option, and one at an independent provider not its own: bases of shares."""
+        """(n_options,) of every entry a free option, and one at an independent provider not its own: bases of shares."""
         model, options = self.formulation, self.formulation.options
         independent = options.instance.session_independent[options.session] & ~options.at_home
         found = np.zeros(model.n_options, dtype=bool)

@@ -24,7 +24,7 @@ import numpy as np
 
 from allocator.certificate import entries_part, goal_sides, priced_rows, sessions_part
 from allocator.formulation import Model
-from allocator.instance import Bools, Ints
+from allocator.instance import Ints
 from allocator.session_bound import SessionProblems, session_values
 from allocator.session_pattern import NEVER, best_patterns_of
 from allocator.why.case import Case
@@ -168,10 +168,3 @@ def cost_of(label: str, unit: str, loss: int, goal: Priced) -> Cost:
     """
     proven = max(0, -((goal.slack - loss) // goal.scale))
     return Cost(label, unit, proven, max(0, loss) / goal.scale)
-
-
-def placed_somewhere(case: Case, entry_ids: list[str]) -> Bools:
-    """(n_options,) the options of these entries."""
-    rows = np.array([case.facts.instance.entry_row[entry_id] for entry_id in entry_ids], dtype=np.int64)
-    chosen: Bools = np.isin(case.formulation.entry, rows)
-    return chosen

@@ -21,7 +21,8 @@ def no_worse_plan(model: Model, option: int, floor: Sequence[int], worker: Worke
     """(plan that has the option and whose merit is not below `floor` or None, is it settled that there is none).
 
     Goal by goal, each held at the best it can be with the option: the first goal on which that differs from the floor
-    decides. A policy without goals has no worse plans and none is looked for. A plan is (n_options,) chosen options; `floor` is turned so that larger is better.
+    decides. A plan is (n_options,) chosen options; `floor` is turned so that larger is better. A policy without goals
+    says nothing of better and worse: no plan is looked for.
     """
     held: list[int] = []
     lower = model.column_lower.copy()

@@ -77,19 +77,35 @@ def verified(case: Case, candidate: Candidate, facts: Facts, placements: Sequenc
     """The nearest change that this plan verifies under the changed tables `facts`; None where it does not."""
     policy, model = case.policy, case.formulation
     conflicts = find_conflicts(policy.limits, facts)
-    options = build_options(facts, policy.screens, closed_sessions(facts, conflicts))
-    base = Allocation.from_options(options, options.fixed)
-    plan, before = (
-        replace(base, placements=tuple(sorted(places))) for places in (placements, case.allocation.placements)
-    )
+    plan = with_base(case, candidate, facts, placements)
     found = audit(facts, policy, plan, (), conflicts)
+    if not found.passed:
+        # Somebody else has an option now who had none: the bases of shares are others, and made anew.
+        options = build_options(facts, policy.screens, closed_sessions(facts, conflicts))
+        base = Allocation.from_options(options, options.fixed)
+        plan = replace(base, placements=plan.placements)
+        found = audit(facts, policy, plan, (), conflicts)
     if not found.passed or Placement(candidate.entry_id, candidate.session_id) not in plan.placements:
         return None
     reached = merit_of(model, list(found.scores.values()))
+    before = replace(plan, placements=case.allocation.placements)
     rescored = merit_of(model, [goal.score(facts, before) for goal in policy.ordered_goals])
     if reached < max(rescored, merit_of(model, case.values)):
         return None
     return nearest_of(case, candidate, placements, is_verified=True)
+
+
+def with_base(case: Case, candidate: Candidate, facts: Facts, placements: Sequence[Placement]) -> Allocation:
+    """The plan, with the bases of shares as they are if the change concerns the entry alone: the audit will say."""
+    instance, entry_id = facts.instance, candidate.entry_id
+    session = instance.session_row[candidate.session_id]
+    away = instance.session_provider[session] != instance.patient[entry_id]["home_provider"]
+    independent = {entry_id} if instance.session_independent[session] and away else set()
+    return Allocation.of(
+        placements,
+        case.allocation.with_option | {entry_id},
+        case.allocation.with_independent_option | independent,
+    )
 
 
 def nearest_of(case: Case, candidate: Candidate, placements: Sequence[Placement], *, is_verified: bool) -> Nearest:
