@@ -31,6 +31,8 @@ from allocator.errors import ContradictionError
 from allocator.instance import Array, Bools, Floats, Ints, read_only
 from allocator.options import Facts, Options
 
+Pair = tuple[str, str]
+"""entry_id, session_id."""
 USAGE_COLUMNS = ("what", "used", "limit", "unit")
 
 
@@ -326,10 +328,8 @@ class Limit(Rule):
         """Fixed places that do not fit what is physically there."""
         return []
 
-    def relief(
-        self, facts: Facts, allocation: Allocation, entry_id: str, session_ids: Sequence[str]
-    ) -> Mapping[str, Change]:
-        """For each session the single change that lets the entry in, beside `allocation`; of those that have one."""
+    def relief(self, facts: Facts, allocation: Allocation, pairs: Sequence[Pair]) -> Mapping[Pair, Change]:
+        """For each pair the single change that lets it in, alone, beside `allocation`; of those that have one."""
         return {}
 
 

@@ -10,10 +10,11 @@ import pandas as pd
 from allocator.backends.process import Worker
 from allocator.errors import UsageError
 from allocator.report.safe import write_csv
-from allocator.why.case import Case, read_case
+from allocator.why.case import Case
 from allocator.why.explained import explained
 from allocator.why.funnel import funnels
 from allocator.why.outranked import outranked, standings
+from allocator.why.read import read_case
 from api.daily import say
 from models import CATALOGUE
 

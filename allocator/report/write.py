@@ -39,6 +39,8 @@ from allocator.report.tables import (
     trace_table,
     unplaced_table,
 )
+from allocator.why.case import case_of_run
+from allocator.why.quick import quick_changes
 
 PACKAGES = ("numpy", "pandas", "highspy", "ortools", "pulp")
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -72,13 +74,13 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 def write_files(run: Run, intake: Intake | None, folder: Path, previous: Path | None) -> None:
     """Write every file of a run into an empty folder; run.json, with the hashes of all others, comes last."""
-    options = options_of(run)
+    options, case = options_of(run), case_of_run(run)
     allocation, sessions = allocation_table(run), sessions_table(run, options)
     wanted = data_wanted_table(run, options)
     summary = summarise(run, intake, sessions, wanted)
     tables = {
         "allocation": allocation,
-        "unplaced": unplaced_table(run),
+        "unplaced": unplaced_table(run, {entry_id: item.sentence() for entry_id, item in quick_changes(case).items()}),
         "quarantine": quarantine_table(intake),
         "conflicts": conflicts_table(run),
         "sessions": sessions,

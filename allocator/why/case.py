@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
 from allocator.allocation import Allocation
 from allocator.answer import Certificate, Run
 from allocator.explain import block_labels, loaded
-from allocator.formulation import Formulation, formulate
+from allocator.formulation import Formulation, Model, formulate
 from allocator.instance import Array, Bools, Ints
 from allocator.options import Facts, build_options
-from allocator.policy import Catalogue, Policy, read_policy
+from allocator.policy import Policy
 from allocator.rule import Conflict, closed_sessions, find_conflicts
-from allocator.run_folder import stored_instance, stored_table
 from allocator.session_bound import local_rows
 from allocator.solve.construct import option_gain
 from allocator.solve.loader import Loader, complete, goal_values
-from allocator.verify import placements
-from allocator.verify_goals import read_certificate
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +81,7 @@ class Case:
 
     @cached_property
     def base_options(self) -> Bools:
-        """(n_options,) of every entry a free option, and one at an independent provider not its own: bases of shares."""
+        """(n_options,) of every entry a free option, and one at an independent provider not its own: bases of shares"""
         model, options = self.formulation, self.formulation.options
         independent = options.instance.session_independent[options.session] & ~options.at_home
         found = np.zeros(model.n_options, dtype=bool)
@@ -93,6 +89,11 @@ class Case:
             rows = np.flatnonzero(among)
             found[rows[np.flatnonzero(np.diff(model.entry[rows], prepend=-1))]] = True
         return found
+
+    @cached_property
+    def helpful(self) -> Bools:
+        """(n_options,) options that make no goal worse before they make one better."""
+        return helpful(self.formulation)
 
     def by_gain(self, options: Ints) -> Ints:
         """These options, those that do most for the goals, in order, first."""
@@ -110,16 +111,6 @@ class Case:
         return [str(entry_id) for entry_id in waiting if entry_id not in self.allocation.of_entry]
 
 
-def read_case(run_folder: Path, catalogue: Catalogue) -> Case:
-    """The case of a run folder. Raises InputError where it is none, or damaged."""
-    instance = stored_instance(run_folder)
-    policy = read_policy(catalogue, (run_folder / "policy.toml").read_text(encoding="utf-8"))
-    plan = stored_table(run_folder, "allocation.csv", ("entry_id", "session_id", "site_code", "date", "state"))
-    facts = Facts(instance)
-    certificate = read_certificate(run_folder)
-    return case_of(facts, policy, Allocation.of(placements(facts, plan)), certificate)
-
-
 def case_of_run(run: Run) -> Case:
     """The case of a run that has just been made."""
     return case_of(run.facts, run.policy, run.allocation, run.certificate)
@@ -133,3 +124,14 @@ def case_of(facts: Facts, policy: Policy, allocation: Allocation, certificate: C
     base = Allocation.from_options(options, options.fixed)
     plan = replace(base, placements=allocation.placements)
     return Case(facts, policy, conflicts, formulation, plan, certificate)
+
+
+def helpful(model: Model) -> Bools:
+    """(n_options,) does an option make no goal worse before it makes one better, what its session costs left out."""
+    found = np.ones(model.n_options, dtype=bool)
+    decided = np.zeros(model.n_options, dtype=bool)
+    for k in range(len(model.goals)):
+        gain = option_gain(model, k)
+        found[~decided & (gain < 0)] = False
+        decided |= gain != 0
+    return found

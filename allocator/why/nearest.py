@@ -17,7 +17,7 @@ from allocator.backends.process import Worker
 from allocator.options import build_options
 from allocator.rule import closed_sessions, find_conflicts
 from allocator.solve.loader import merit_of
-from allocator.why.candidates import Candidate, candidates
+from allocator.why.candidates import Candidate, candidates, with_place
 from allocator.why.case import Case
 from allocator.why.exact import no_worse_plan
 from allocator.why.room import Room, made_room, room_for, room_of
@@ -98,11 +98,6 @@ def squeezed(case: Case, candidate: Candidate, room: Room, floor: tuple[int, ...
     option = room.option(instance.entry_row[candidate.entry_id], instance.session_row[candidate.session_id])
     chosen = None if option is None else made_room(room, option, max(floor, room.merit))
     return None if chosen is None else Allocation.from_options(room.formulation.options, chosen).placements
-
-
-def with_place(case: Case, candidate: Candidate) -> tuple[Placement, ...]:
-    """The run's placements and the candidate's."""
-    return tuple(sorted([*case.allocation.placements, Placement(candidate.entry_id, candidate.session_id)]))
 
 
 def nothing_smaller(tries: Sequence[Candidate], candidate: Candidate) -> bool:

@@ -69,12 +69,19 @@ def room_for(case: Case, entry: int, sessions: Ints) -> Room:
     model = case.formulation
     chosen = case.loader.chosen
     there = np.unique(model.entry[chosen & ~model.fixed & np.isin(model.session, sessions)])
-    kept = chosen | case.base_options | np.isin(model.entry, [*there, entry])
-    width = len(case.session_ids)
-    keys = np.concatenate([model.entry[kept] * width + model.session[kept], entry * width + sessions])
-    found = np.unique(keys)
+    more = np.flatnonzero(np.isin(model.entry, [*there, entry]))
+    pairs = (np.concatenate([model.entry[more], np.full(len(sessions), entry)]), [model.session[more], sessions])
+    options = beside_plan(case, pairs[0], np.concatenate(pairs[1]))
+    return room_of(case.facts, case.policy, options, case.allocation)
+
+
+def beside_plan(case: Case, entry: Ints, session: Ints) -> Options:
+    """The plan's placements, an option of everybody who has one, and these pairs of rows (n,)."""
+    model, width = case.formulation, len(case.session_ids)
+    kept = case.loader.chosen | case.base_options
+    found = np.unique(np.concatenate([model.entry[kept] * width + model.session[kept], entry * width + session]))
     fixed = np.isin(found, model.entry[model.fixed] * width + model.session[model.fixed])
-    return room_of(case.facts, case.policy, Options(case.facts, found // width, found % width, fixed), case.allocation)
+    return Options(case.facts, found // width, found % width, fixed)
 
 
 def made_room(room: Room, option: int, floor: tuple[int, ...]) -> Bools | None:

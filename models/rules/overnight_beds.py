@@ -20,7 +20,7 @@ import pandas as pd
 from allocator.allocation import Allocation
 from allocator.change import Change, Edit
 from allocator.options import Facts
-from allocator.rule import USAGE_COLUMNS, Columns, Conflict, Limit, Rows, Violation, parameter
+from allocator.rule import USAGE_COLUMNS, Columns, Conflict, Limit, Pair, Rows, Violation, parameter
 from models.stays import nights_of_entries
 
 Night = tuple[str, Any, str]
@@ -125,17 +125,15 @@ class OvernightBeds(Limit):
                     found.setdefault(pair, Conflict(*pair, problem, "beds"))
         return list(found.values())
 
-    def relief(
-        self, facts: Facts, allocation: Allocation, entry_id: str, session_ids: Sequence[str]
-    ) -> Mapping[str, Change]:
+    def relief(self, facts: Facts, allocation: Allocation, pairs: Sequence[Pair]) -> Mapping[Pair, Change]:
         """One more bed on every night of the stay on which none is left."""
         spare, sleepers = self._spare(facts), self._sleepers(facts, allocation)
         found = {}
-        for session_id in session_ids:
-            needed = {night: len(sleepers.get(night, ())) + 1 for night in self._nights(facts, entry_id, session_id)}
+        for pair in pairs:
+            needed = {night: len(sleepers.get(night, ())) + 1 for night in self._nights(facts, *pair)}
             short = {night: beds for night, beds in needed.items() if beds > spare.get(night, 0)}
             if short:
-                found[session_id] = _more_beds(facts, short)
+                found[pair] = _more_beds(facts, short)
         return found
 
     def usage(self, facts: Facts, allocation: Allocation) -> pd.DataFrame:

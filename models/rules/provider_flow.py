@@ -20,7 +20,7 @@ from allocator.allocation import Allocation, Placement
 from allocator.change import Change, Edit
 from allocator.instance import Array, Ints
 from allocator.options import Facts
-from allocator.rule import USAGE_COLUMNS, Columns, Limit, Rows, Violation
+from allocator.rule import USAGE_COLUMNS, Columns, Limit, Pair, Rows, Violation
 
 
 class ProviderFlow(Limit):
@@ -82,14 +82,12 @@ class ProviderFlow(Limit):
                 violations.append(Violation(self.name, message, tuple(place.entry_id for place in places)))
         return violations
 
-    def relief(
-        self, facts: Facts, allocation: Allocation, entry_id: str, session_ids: Sequence[str]
-    ) -> Mapping[str, Change]:
+    def relief(self, facts: Facts, allocation: Allocation, pairs: Sequence[Pair]) -> Mapping[Pair, Change]:
         """One person more than agreed, sent by the home provider, received by the host, or both."""
-        instance = facts.instance
+        instance, found = facts.instance, {}
         flows = {what: (len(places), cap) for what, cap, places in self._flows(facts, allocation)}
-        home, found = instance.patient[entry_id]["home_provider"], {}
-        for session_id in session_ids:
+        for entry_id, session_id in pairs:
+            home = instance.patient[entry_id]["home_provider"]
             host = instance.site[instance.session[session_id]["site_code"]]["provider_code"]
             ways = ((f"sent by {home}", home, "max_outgoing"), (f"received by {host}", host, "max_incoming"))
             full = [way for way in ways if flows[way[0]][0] + 1 > flows[way[0]][1]]
@@ -99,7 +97,7 @@ class ProviderFlow(Limit):
                     for what, code, figure in full
                 )
                 words = f"one more person could be {' and '.join(what for what, _, _ in full)}"
-                found[session_id] = Change("flow", len(full), words, edits)
+                found[entry_id, session_id] = Change("flow", len(full), words, edits)
         return found
 
     def usage(self, facts: Facts, allocation: Allocation) -> pd.DataFrame:
