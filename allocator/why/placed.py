@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocator.formulation import Model
-from allocator.solve.loader import complete, merit
+from allocator.solve.loader import complete, feasible, merit
 from allocator.why.case import Case
 from allocator.why.funnel import number
 
@@ -63,14 +63,16 @@ def placed(case: Case, entry_id: str) -> Placed:
         return Placed(entry_id, place.session_id, place.state, 1, "", False, None, ())
     loader = case.loader
     loader.remove(int(here))
-    free = [option for option in others.tolist() if loader.can_add(option)]
-    free = [option for option in free if not loader.too_few_to_open(option, option + 1)[0]]
     merits = {}
-    for option in free:
-        loader.add(option)
-        merits[option] = merit(model, complete(model, loader.chosen))
-        loader.remove(option)
-    best = max(free, key=lambda option: merits[option], default=int(others[0]))
+    for option in others.tolist():
+        if loader.can_add(option):
+            loader.add(option)
+            columns = complete(model, loader.chosen)
+            # Others may rest on this place: a list that it keeps open, a treatment that waits for this test.
+            if feasible(model, columns):
+                merits[option] = merit(model, columns)
+            loader.remove(option)
+    best = max(merits, key=lambda option: merits[option], default=int(others[0]))
     _, rows = loader.obstacles(best, best + 1)
     loader.add(int(here))
     now = merit(model, case.columns)
