@@ -27,6 +27,7 @@ from scipy import sparse
 
 from allocator.allocation import Allocation
 from allocator.change import Change, Miss
+from allocator.demand import Demand
 from allocator.errors import ContradictionError
 from allocator.instance import Array, Bools, Floats, Ints, read_only
 from allocator.options import Facts, Options
@@ -327,6 +328,10 @@ class Limit(Rule):
     def conflicts(self, facts: Facts) -> list[Conflict]:
         """Fixed places that do not fit what is physically there."""
         return []
+
+    def demands(self, facts: Facts) -> Sequence[Demand]:
+        """What people asked for by name."""
+        return ()
 
     def relief(self, facts: Facts, allocation: Allocation, pairs: Sequence[Pair]) -> Mapping[Pair, Change]:
         """For each pair the single change that lets it in, alone, beside `allocation`; of those that have one."""
