@@ -40,6 +40,7 @@ from allocator.report.tables import (
     unplaced_table,
 )
 from allocator.why.case import case_of_run
+from allocator.why.pins import pin_prices
 from allocator.why.quick import quick_changes
 
 PACKAGES = ("numpy", "pandas", "highspy", "ortools", "pulp")
@@ -77,7 +78,7 @@ def write_files(run: Run, intake: Intake | None, folder: Path, previous: Path | 
     options, case = options_of(run), case_of_run(run)
     allocation, sessions = allocation_table(run), sessions_table(run, options)
     wanted = data_wanted_table(run, options)
-    summary = summarise(run, intake, sessions, wanted)
+    summary = summarise(run, intake, sessions, wanted, pin_prices(case))
     tables = {
         "allocation": allocation,
         "unplaced": unplaced_table(run, {entry_id: item.sentence() for entry_id, item in quick_changes(case).items()}),
