@@ -39,9 +39,7 @@ from allocator.report.tables import (
     trace_table,
     unplaced_table,
 )
-from allocator.why.case import case_of_run
-from allocator.why.pins import pin_prices
-from allocator.why.quick import quick_changes
+from allocator.why.quick import changes_and_prices
 
 PACKAGES = ("numpy", "pandas", "highspy", "ortools", "pulp")
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -75,13 +73,13 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 def write_files(run: Run, intake: Intake | None, folder: Path, previous: Path | None) -> None:
     """Write every file of a run into an empty folder; run.json, with the hashes of all others, comes last."""
-    options, case = options_of(run), case_of_run(run)
+    options, (changes, prices) = options_of(run), changes_and_prices(run)
     allocation, sessions = allocation_table(run), sessions_table(run, options)
     wanted = data_wanted_table(run, options)
-    summary = summarise(run, intake, sessions, wanted, pin_prices(case))
+    summary = summarise(run, intake, sessions, wanted, prices)
     tables = {
         "allocation": allocation,
-        "unplaced": unplaced_table(run, {entry_id: item.sentence() for entry_id, item in quick_changes(case).items()}),
+        "unplaced": unplaced_table(run, changes),
         "quarantine": quarantine_table(intake),
         "conflicts": conflicts_table(run),
         "sessions": sessions,

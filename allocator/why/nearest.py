@@ -59,7 +59,8 @@ def exactly(case: Case, tries: Sequence[Candidate], worker: Worker) -> Nearest |
         if chosen is not None:
             nearest = verified(case, candidate, facts, Allocation.from_options(options, chosen).placements)
             if nearest is not None:
-                return replace(nearest, smallest=settled or nothing_smaller(tries, candidate))
+                enumerated = settled and not candidate.free
+                return replace(nearest, smallest=enumerated or nothing_smaller(tries, candidate))
         settled &= none_exists
     return None
 

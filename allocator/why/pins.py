@@ -23,6 +23,8 @@ from allocator.demand import Demand
 from allocator.explain import loaded
 from allocator.formulation import Formulation
 from allocator.instance import Ints
+from allocator.options import Facts
+from allocator.policy import Policy
 from allocator.solve.loader import complete, feasible, merit, merit_of
 from allocator.why.case import Case, helpful
 from allocator.why.room import Room, made_room
@@ -49,7 +51,7 @@ class PinPrice:
     def sentence(self) -> str:
         """The price for people."""
         if not self.goal:
-            return "It costs nothing." if self.exact else "No better plan was found without it."
+            return "It costs nothing." if self.exact else "No price was found."
         if self.exact:
             return f"It costs {self.least:,} {self.unit} of {self.goal}."
         most = "" if self.most is None else f" and at most {self.most:,}"
@@ -63,6 +65,12 @@ def pin_prices(case: Case) -> list[PinPrice]:
         return []
     with Worker() as worker:
         return [pin_price(case, label, demand, worker) for label, demand in demands]
+
+
+def unpriced(facts: Facts, policy: Policy) -> list[PinPrice]:
+    """Every pin and veto in force of a run that is too large to price them."""
+    demands = [demand for limit in policy.limits for demand in limit.demands(facts)]
+    return [PinPrice(demand.words, demand.wanted, "", "", 0, None, exact=False) for demand in demands]
 
 
 def pin_price(case: Case, label: str, demand: Demand, worker: Worker) -> PinPrice:

@@ -11,17 +11,32 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from allocator.answer import Run
 from allocator.instance import Ints
 from allocator.rule import Screen
 from allocator.why.candidates import Candidate, kept_out, missed, missed_once, with_place
-from allocator.why.case import Case, helpful
+from allocator.why.case import Case, case_of_run, helpful
+from allocator.why.pins import PinPrice, pin_prices, unpriced
 from allocator.why.room import beside_plan, room_of
 from allocator.why.verified import Nearest, changed_facts, verified
 
 MOST_ENTRIES = 20_000
 """Entries without a place that are looked at; the rest have none in the table."""
+MOST_OPTIONS = 2_000_000
+"""Options of a run up to which its folder says nearest changes and prices of pins."""
 MOST_AUDITED = 100_000
 """Entries without a place, times options, up to which every change is audited."""
+
+
+def changes_and_prices(run: Run) -> tuple[dict[str, str], list[PinPrice]]:
+    """For a run folder: entry_id -> its nearest change in words, and every pin with its price.
+
+    The model is made once more for it; a run of more than MOST_OPTIONS goes without, and says so of its pins.
+    """
+    if run.n_options > MOST_OPTIONS:
+        return {}, unpriced(run.facts, run.policy)
+    case = case_of_run(run)
+    return {entry_id: nearest.sentence() for entry_id, nearest in quick_changes(case).items()}, pin_prices(case)
 
 
 def quick_changes(case: Case) -> dict[str, Nearest]:
