@@ -13,6 +13,7 @@ from allocator.allocation import Allocation, Placement
 from allocator.audit import audit
 from allocator.change import Change, changed
 from allocator.options import Facts, build_options
+from allocator.policy import Policy
 from allocator.rule import closed_sessions, find_conflicts
 from allocator.solve.loader import merit_of
 from allocator.why.candidates import Candidate
@@ -89,10 +90,19 @@ def verified(case: Case, candidate: Candidate, facts: Facts, placements: Sequenc
         return None
     reached = merit_of(model, list(found.scores.values()))
     before = replace(plan, placements=case.allocation.placements)
-    rescored = merit_of(model, [goal.score(facts, before) for goal in policy.ordered_goals])
-    if reached < max(rescored, merit_of(model, case.values)):
+    if reached < merit_of(model, case.values) or not no_worse(policy, facts, reached, before):
         return None
     return nearest_of(case, candidate, placements, is_verified=True)
+
+
+def no_worse(policy: Policy, facts: Facts, reached: Sequence[int], before: Allocation) -> bool:
+    """Is what a plan reached, larger is better, not below the plan `before`, scored goal by goal until they differ."""
+    for goal, value in zip(policy.ordered_goals, reached, strict=True):
+        score = goal.score(facts, before)
+        old = score if goal.sense == "max" else -score
+        if value != old:
+            return value > old
+    return True
 
 
 def with_base(case: Case, candidate: Candidate, facts: Facts, placements: Sequence[Placement]) -> Allocation:
