@@ -13,7 +13,7 @@ from allocator.options import Facts
 from allocator.policy import Policy
 from allocator.rule import Conflict, Violation
 
-Backend = Literal["auto", "highs", "cpsat", "cbc"]
+Backend = Literal["auto", "highs", "cpsat", "scip", "cbc"]
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ class Model:
 
     entry, session   (n_options,) unit and list of each option, sorted by entry, then session
     fixed            (n_options,) in every plan
+    alike            (n_sessions,) number of the kind of each session: those of one site and service
     opening_session  (n_openings,) the session that each opening column opens
     column_lower, column_upper  (n_columns,)
     """
@@ -65,6 +66,7 @@ class Model:
     entry: Ints
     session: Ints
     fixed: Bools
+    alike: Ints
     opening_session: Ints
     rows: Rows
     blocks: tuple[Block, ...]
@@ -138,6 +140,7 @@ def formulate(options: Options, policy: Policy) -> Formulation:
         entry=options.entry,
         session=options.session,
         fixed=options.fixed,
+        alike=kinds_of_sessions(options),
         opening_session=columns.opening_session,
         rows=forgiving(rows, lower),
         blocks=blocks,
@@ -146,6 +149,13 @@ def formulate(options: Options, policy: Policy) -> Formulation:
         goals=goal_vectors(goals, columns, lower),
         columns=columns,
     )
+
+
+def kinds_of_sessions(options: Options) -> Ints:
+    """(n_sessions,) the same number for sessions of one site and service."""
+    sessions = options.instance.table("sessions")
+    keys = ["site_code", "care_kind", "service_code"]
+    return read_only(sessions.groupby(keys, sort=False, dropna=False).ngroup().to_numpy(dtype=np.int64))
 
 
 def openings(options: Options) -> Ints:

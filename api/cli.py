@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from allocator.errors import AllocatorError
+from allocator.errors import AllocatorError, UsageError
 from api.settings import Backend, Cohort, ExportFormat, Settings, Size
 
 app = typer.Typer(
@@ -172,6 +172,21 @@ def export_model(
     from api.make import write_model
 
     write_model(instance, policy, goal, format_, out, as_json=as_json)
+
+
+@app.command(
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False},
+    add_help_option=False,
+)
+def bench(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Run a benchmark: gap, scale or daily. CSV on standard output; `bench gap --help` says more."""
+    from importlib.metadata import entry_points
+
+    # Found by name, for benchmarks may import the ways in, never the other way round.
+    found = tuple(entry_points(group="allocator.commands", name="bench"))
+    if not found:
+        raise UsageError("The benchmarks are not installed. Maybe install the package anew (uv sync).")
+    found[0].load()([*(["--json"] if as_json else []), *context.args])
 
 
 def main() -> None:

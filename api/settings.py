@@ -17,6 +17,7 @@ class Backend(StrEnum):
     AUTO = "auto"
     HIGHS = "highs"
     CPSAT = "cpsat"
+    SCIP = "scip"
     CBC = "cbc"
 
 

@@ -1,0 +1,1 @@
+"""Benchmarks: suites behind `allocator bench`, their protocol in README.md."""

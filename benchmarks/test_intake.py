@@ -109,7 +109,9 @@ def large_instance(folder: Path) -> Path:
 @pytest.mark.benchmark(group="intake")
 def test_hundred_thousand_patients(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     folder = large_instance(tmp_path)
-    intake = benchmark.pedantic(read_instance, args=(folder,), rounds=1, iterations=1)
+    intake = benchmark.pedantic(  # type: ignore[no-untyped-call]
+        read_instance, args=(folder,), rounds=1, iterations=1
+    )
     refused = intake.quarantine[intake.quarantine["effect"] == "row_refused"]
     for table, read in intake.rows_read.items():
         assert intake.rows_accepted[table] + refused[refused["table"] == table]["row"].nunique() == read

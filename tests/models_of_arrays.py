@@ -81,6 +81,7 @@ def model_of(
         entry=entry,
         session=session,
         fixed=is_fixed,
+        alike=np.arange(n_sessions),
         opening_session=np.array(openings, dtype=np.int64),
         rows=forgiving(rows, lower),
         blocks=(Block(UNPRICED, 0, n_one_place),) if n_one_place else (),

@@ -11,44 +11,38 @@ Source: entropy smoothing; measured in docs/decisions/0001-how-to-solve.md.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from scipy import optimize, sparse
+from scipy import optimize
+from threadpoolctl import threadpool_limits
 
 from allocator.formulation import Model
 from allocator.instance import Floats, Ints
-from allocator.solve.priced_columns import Places, curvature, gather, soften
-from allocator.solve.pricing import Held, Pricing, starts_of, typical_gain
+from allocator.solve.coarse import coarse_terms
+from allocator.solve.pricing import Held, Pricing, typical_gain
+from allocator.solve.window import Window, terms_of
 
-TEMPERATURES = (0.3, 0.1, 0.03, 0.01, 0.004, 0.0016, 0.0006)
-"""In typical gains."""
-WARM = 0.03
-"""The temperature that given prices begin at."""
-BOX_TEMPERATURE = 5.0
-"""Of openings and auxiliaries, in temperatures of placements: opening moves many of them."""
-ITERATIONS = 25
+TEMPERATURES = (0.3, 0.1, 0.03, 0.01, *(0.004 * 0.4**step for step in range(12)))
+"""In typical gains; as many as precision asks for."""
+AFTER_COARSE, WARM = 0.03, 0.01
+"""The temperatures that coarse prices, and given ones, go on from."""
+COARSE = (0.3, 0.1, 0.03)
+"""Temperatures over like sessions taken as one."""
+ITERATIONS, ITERATIONS_OF_MANY, MANY = 60, 25, 500_000
 """Between looks at the exact bound; the scales of the variables and the window are then made anew."""
 LOOKS = 6
 """At one temperature, at most."""
-SETTLED = 0.1
-"""Of what bends the bound, the part that shares of 1 count."""
-LEAST_SHARES = 0.3
-"""Every row is scaled as if it had at least so many half-settled placements."""
-LEAST_BEND = 1e-2
-ENOUGH = 0.1
+ENOUGH = 0.05
 """A temperature is done when the softened bound falls by less than this share of its softness."""
 WINDOW = (20.0, 0.3)
 """Options are in the window within so many temperatures, and so many typical gains, of the best of their entry."""
-SAMPLE = 200_000
-"""Options that hot temperatures look at, about: those of every so-manieth entry."""
-SAMPLED_UNTIL = 0.02
-"""Colder temperatures see all entries."""
-PRECISION = 5e-5
-"""Of the bound: where softness is less than this, colder is of no use."""
+REACH = 0.5
+"""Of a window, how far the first look may move what a placement pays for one row; further after each good one."""
+SOFTEST, PRECISION = 0.01, 2e-5
+"""Of the bound: where softness is less, and one temperature lowered the bound by less, colder is of no use."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,123 +92,6 @@ class Effort:
             raise OutOfTimeError
 
 
-class Window:
-    """The softened bound over some of the options, as a function of non-negative scaled variables."""
-
-    def __init__(self, pricing: Pricing, kept: Ints, every: int) -> None:
-        model = pricing.model
-        n_rows, n_groups = model.n_rows, model.rows.weights.shape[1]
-        self.pricing = pricing
-        self.kept, self.every = kept, every
-        option = pricing.option[self.kept]
-        self.gain = pricing.gain[self.kept]
-        self.entry_start = starts_of(model.entry[option])
-        live = np.flatnonzero(np.isfinite(pricing.upper) | np.isfinite(pricing.lower))
-        self.live = live
-        own = live[live < n_rows]
-        number = np.full(n_rows + n_groups, -1, dtype=np.int32)
-        number[own] = np.arange(len(own))
-        self.weights = sparse.csr_array(model.rows.weights[own]).astype(np.float64)
-        number[n_rows:] = np.arange(len(live), len(live) + n_groups)
-        self.n_own = len(own)
-        number_held = np.full(len(pricing.lower) - n_rows, -1, dtype=np.int32)
-        number_held[live[len(own) :] - n_rows] = np.arange(len(own), len(live))
-        self.places = compact(option, ((pricing.places, number), (pricing.held_places, number_held)))
-        self.boxes = sparse.csr_array(pricing.boxes[live])
-        self.above = np.flatnonzero(np.isfinite(pricing.upper[live]))
-        self.below = np.flatnonzero(np.isfinite(pricing.lower[live]))
-        self.sides = np.concatenate([pricing.upper[live][self.above], -pricing.lower[live][self.below]])
-        self.largest = largest(self.places, len(live), self.weights, self.boxes)
-        self.share = np.zeros(len(option))
-        self.scale = np.ones(len(self.sides))
-
-    def variables(self, prices: Floats) -> Floats:
-        """Row prices as variables: upper sides first."""
-        mine = prices[self.live]
-        parts = np.maximum(mine[self.above], 0.0), np.maximum(-mine[self.below], 0.0)
-        return np.asarray(np.concatenate(parts) / self.scale)
-
-    def live_prices(self, variables: Floats) -> Floats:
-        """(n_live,) prices of the rows that carry any."""
-        price = np.zeros(len(self.live))
-        scaled = variables * self.scale
-        price[self.above] += scaled[: len(self.above)]
-        price[self.below] -= scaled[len(self.above) :]
-        return price
-
-    def prices(self, variables: Floats) -> Floats:
-        """Row prices (n_rows + n_held,)."""
-        prices = np.zeros(len(self.pricing.lower))
-        prices[self.live] = self.live_prices(variables)
-        return prices
-
-    def soft(self, price: Floats, temperature: float) -> tuple[float, float, Floats]:
-        """Softened entries and boxes at live prices, how soft that is, and the activity (n_live,)."""
-        n_live = len(self.live)
-        places = np.concatenate([price, self.weights.T @ price[: self.n_own]])
-        activity = np.zeros(len(places))
-        total, softness = soften(self.entry_start, self.gain, self.places, places, temperature, self.share, activity)
-        # Every entry of a sample stands for so many.
-        total, softness, activity = self.every * total, self.every * softness, self.every * activity
-        used = activity[:n_live]
-        used[: self.n_own] += self.weights @ activity[n_live:]
-        boxed = self.pricing.box_gain - self.boxes.T @ price
-        of_boxes = BOX_TEMPERATURE * temperature
-        low, width = self.pricing.box_lower, self.pricing.box_width
-        lifted = np.logaddexp(0.0, boxed / of_boxes)
-        part = np.exp(boxed / of_boxes - lifted)
-        total += float(low @ boxed + of_boxes * (width @ lifted))
-        softness += float(width @ (of_boxes * lifted - part * boxed))
-        used += self.boxes @ (low + width * part)
-        return total, softness, used
-
-    def value_and_gradient(self, variables: Floats, temperature: float) -> tuple[float, Floats]:
-        """The softened bound and its gradient over the variables."""
-        total, self.softness, used = self.soft(self.live_prices(variables), temperature)
-        gradient = self.sides - np.concatenate([used[self.above], -used[self.below]])
-        return total + float(self.sides @ (variables * self.scale)), gradient * self.scale
-
-    def rescale(self, price: Floats, temperature: float) -> None:
-        """Scale the variables so that each bends the softened bound about as much, at these live prices."""
-        self.soft(price, temperature)
-        square = np.zeros(len(self.live) + self.weights.shape[1])
-        curvature(self.places, self.share * (1.0 + SETTLED - self.share), square)
-        square *= self.every
-        bend = square[: len(self.live)]
-        bend[: self.n_own] += self.weights.power(2) @ square[len(self.live) :]
-        boxed = (self.pricing.box_gain - self.boxes.T @ price) / (BOX_TEMPERATURE * temperature)
-        part = 1.0 / (1.0 + np.exp(-np.clip(boxed, -50.0, 50.0)))
-        moves = self.pricing.box_width * np.maximum(part * (1.0 - part), LEAST_BEND) / BOX_TEMPERATURE
-        bend += self.boxes.power(2) @ moves
-        scale = 1.0 / np.sqrt(bend + LEAST_SHARES * self.largest**2)
-        self.scale = np.concatenate([scale[self.above], scale[self.below]])
-
-
-def largest(places: Places, n_live: int, weights: sparse.csr_array, boxes: sparse.csr_array) -> Floats:
-    """(n_live,) the largest coefficient of each row; 1 where there is none."""
-    found = np.zeros(n_live + weights.shape[1])
-    np.maximum.at(found, places.place, np.abs(places.coefficient))
-    found = found[:n_live]
-    found[: weights.shape[0]] = np.maximum(found[: weights.shape[0]], abs(weights).max(axis=1).toarray().ravel())
-    alone = abs(boxes).max(axis=1).toarray().ravel()
-    found = np.where(found > 0, found, alone)
-    return np.where(found > 0, found, 1.0)
-
-
-def compact(option: Ints, sources: tuple[tuple[Places, Any], ...]) -> Places:
-    """The places of these options under new numbers, those numbered -1 left out."""
-    start = np.zeros(len(option) + 1, dtype=np.int64)
-    nothing = np.zeros(0, dtype=np.int32), np.zeros(0)
-    for places, number in sources:
-        gather(option, places, number, start, *nothing)
-    start = np.cumsum(start)
-    place, coefficient = np.empty(start[-1], dtype=np.int32), np.empty(start[-1])
-    after = start[:-1].copy()
-    for places, number in sources:
-        gather(option, places, number, after, place, coefficient)
-    return Places(start, place, coefficient)
-
-
 def solve_dual(
     model: Model,
     gains: Floats,
@@ -233,8 +110,9 @@ def solve_dual(
     deadline = time.monotonic() + seconds
     pricing = Pricing(model, np.asarray(gains, dtype=np.float64), held)
     descent = Descent(pricing, start, Effort(deadline, work, tell))
-    with suppress(OutOfTimeError):
-        descent.run(TEMPERATURES if start is None else [t for t in TEMPERATURES if t <= WARM])
+    # Its vectors are short: threads of the linear algebra only wait for each other, most of all on a busy machine.
+    with threadpool_limits(1), suppress(OutOfTimeError):
+        descent.run(warm=start is not None)
     return descent.result()
 
 
@@ -249,8 +127,8 @@ class Descent:
         self.look(nothing)
         if start is not None:
             self.look(pricing.possible(start))
-        self.wide = 1.0
-        self.last: tuple[Window, float] | None = None
+        self.wide, self.reach = 1.0, REACH
+        self.last: tuple[Ints, Window, float] | None = None
 
     def look(self, prices: Floats) -> float:
         """The exact bound at these prices, which are kept if it is the best so far."""
@@ -262,39 +140,58 @@ class Descent:
         self.effort.reserve = 2.0 * (time.monotonic() - begun)
         return self.bound
 
-    def run(self, temperatures: Sequence[float]) -> None:
-        """Minimise at one temperature after the other; OutOfTimeError where seconds or work are spent."""
+    def run(self, warm: bool) -> None:
+        """Minimise at one temperature after the other; OutOfTimeError where seconds or work are spent.
+
+        Hot ones over like sessions taken as one, where many are alike; then over the options near the best.
+        """
         size = max(1.0, abs(self.best_bound - self.pricing.constant))
-        for temperature in temperatures:
-            for _ in range(LOOKS):
-                window = self.window(temperature)
-                self.last = window, temperature * self.typical
-                fell = self.minimise(*self.last)
-                if fell < ENOUGH * window.softness:
-                    break
-            if window.softness < PRECISION * size:
+        coarse = None if warm else coarse_terms(self.pricing)
+        if coarse is not None:
+            window = Window(self.pricing, coarse)
+            for temperature in COARSE:
+                self.settle(window, temperature)
+        hottest = WARM if warm else TEMPERATURES[0] if coarse is None else AFTER_COARSE
+        before = np.inf
+        for temperature in TEMPERATURES:
+            if temperature > hottest:
+                continue
+            softness = self.settle(None, temperature)
+            if softness < SOFTEST * size and before - self.best_bound < PRECISION * size:
                 break
+            before = self.best_bound
+
+    def settle(self, given: Window | None, temperature: float) -> float:
+        """Minimise at one temperature until that pays no more, in windows or in the one given; how soft it then is."""
+        for _ in range(LOOKS):
+            window = given or self.window(temperature)
+            if self.minimise(window, temperature * self.typical) < ENOUGH * window.softness:
+                break
+        return window.softness
 
     def window(self, temperature: float) -> Window:
-        """The options to work on: those near the best of their entry; of a sample of the entries while it is hot."""
+        """The options to work on: those near the best of their entry."""
         pricing = self.pricing
         near = (WINDOW[0] * temperature + WINDOW[1]) * self.typical * self.wide
-        sizes = np.diff(pricing.entry_start)
-        kept = self.reduced >= np.repeat(self.entry_best - near, sizes)
-        every = max(1, int(kept.sum()) // SAMPLE) if temperature > SAMPLED_UNTIL else 1
-        if every > 1:
-            kept &= np.repeat(np.arange(len(sizes)) % every == 0, sizes)
-        return Window(pricing, np.flatnonzero(kept), every)
+        best = np.repeat(self.entry_best, np.diff(pricing.entry_start))
+        kept = np.flatnonzero(self.reduced >= best - near)
+        window = Window(pricing, terms_of(pricing, kept))
+        self.last = kept, window, temperature * self.typical
+        return window
 
     def minimise(self, window: Window, temperature: float) -> float:
-        """Some iterations at one temperature; by how much the softened bound fell."""
-        window.rescale(self.prices[window.live], temperature)
+        """Some iterations at one temperature; by how much the softened bound fell in the second half of them."""
+        window.rescale(self.prices, temperature)
         begun = window.variables(self.prices)
         first, _ = window.value_and_gradient(begun, temperature)
-        lowest, found = first, begun
+        lowest, found, halfway, evaluations = first, begun, first, 0
+        iterations = ITERATIONS_OF_MANY if len(window.terms.gain) > MANY else ITERATIONS
 
         def value_and_gradient(variables: Floats) -> tuple[float, Floats]:
-            nonlocal lowest, found
+            nonlocal lowest, found, halfway, evaluations
+            evaluations += 1
+            if evaluations <= iterations // 2:
+                halfway = lowest
             self.effort.spend(self.best_bound)
             value, gradient = window.value_and_gradient(variables, temperature)
             if value < lowest:
@@ -307,19 +204,28 @@ class Descent:
                 begun,
                 jac=True,
                 method="L-BFGS-B",
-                bounds=optimize.Bounds(0.0, np.inf),
-                options={"maxiter": ITERATIONS, "maxfun": 2 * ITERATIONS, "maxcor": 20, "ftol": 0.0, "gtol": 0.0},
+                bounds=self.region(window, begun, temperature),
+                options={"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 20, "ftol": 0.0, "gtol": 0.0},
             )
         finally:
-            # What a window of every so-manieth option says of the others is not to be judged by the others.
-            self.take(window.prices(found), np.inf if window.every > 1 else lowest)
-        return first - lowest
+            is_coarse = self.last is None or self.last[1] is not window
+            self.take(window.prices(found), np.inf if is_coarse else lowest)
+        return halfway - lowest
+
+    def region(self, window: Window, begun: Floats, temperature: float) -> optimize.Bounds:
+        """How far the variables may go: no row may change what one placement pays by more than a part of a window."""
+        near = WINDOW[0] * temperature + WINDOW[1] * self.typical
+        largest = window.terms.largest
+        step = self.reach * near / (np.concatenate([largest[window.above], largest[window.below]]) * window.scale)
+        return optimize.Bounds(np.maximum(0.0, begun - step), begun + step)
 
     def take(self, prices: Floats, soft: float) -> None:
         """Go to these prices; or stay, where options outside the window make them worse than before."""
         before, bound = self.prices, self.bound
         blind = self.look(prices) > soft
         self.wide = 2.0 * self.wide if blind else max(1.0, 0.5 * self.wide)
+        if blind or self.bound < bound:
+            self.reach *= 0.5 if blind else 1.5
         if blind and self.bound > bound:
             self.look(before)
 
@@ -328,7 +234,7 @@ class Descent:
         model = self.pricing.model
         shares = model.fixed.astype(np.float64)
         if self.last is not None:
-            window, temperature = self.last
-            window.soft(self.prices[window.live], temperature)
-            shares[self.pricing.option[window.kept]] = window.share
+            kept, window, temperature = self.last
+            window.soft(window.own_prices(self.prices), temperature)
+            shares[self.pricing.option[kept]] = window.share
         return Dual(self.best, shares, self.best_bound)

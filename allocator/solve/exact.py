@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from allocator.answer import Ending
-from allocator.backends import cbc, cpsat, highs
+from allocator.backends import cbc, cpsat, highs, scip
 from allocator.backends.problem import Budget, Incumbent, Problem, Result
 from allocator.backends.process import Worker
 from allocator.certificate import with_held
@@ -16,6 +16,7 @@ from allocator.instance import Bools, Ints
 BACKENDS: Mapping[str, Callable[[Problem, Budget, Incumbent], Result]] = {
     "highs": highs.solve,
     "cpsat": cpsat.solve,
+    "scip": scip.solve,
     "cbc": cbc.solve,
 }
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -25,9 +24,8 @@ from allocator.certificate import with_held
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.solve.construct import option_gain
-
-if TYPE_CHECKING:
-    from allocator.solve.lexicographic import Plan
+from allocator.solve.pace import Pace
+from allocator.solve.plan import Plan
 
 SESSIONS = 8
 """Sessions in a neighbourhood."""
@@ -35,6 +33,8 @@ NEWCOMERS = 60
 """Entries without a place that a neighbourhood admits."""
 MOVE_SECONDS = 0.6
 MOVE_NODES = 200
+SMALL_PART, PART_SECONDS = 3000, 3.0
+"""Options of a part that is solved whole in a large model, and seconds that it may take."""
 SWEEP_SHARE = 0.9
 """Of the seconds of a goal, for solving anew each part of the model that hangs together."""
 TAIL = (1.0, *(0.001 * 0.4**place for place in range(8)))
@@ -129,6 +129,25 @@ def sweep(
         seconds = np.inf if budget.work is not None else max(0.3, share)
         work = None if budget.work is None else min(budget.work, MOVE_NODES)
         plan.offer(move(around, plan.columns, free, Budget(seconds, work, budget.seed), worker), held)
+
+
+def sweep_small(plan: Plan, held: Sequence[int], pace: Pace, seed: int, worker: Worker) -> None:
+    """Solve every part that hangs together and has few options anew, exactly, the smallest first."""
+    model = plan.model
+    part = parts(model)[model.entry]
+    sizes = np.bincount(part[~model.fixed])
+    small = np.flatnonzero((sizes > 1) & (sizes <= SMALL_PART))
+    if not len(small):
+        return
+    around = prepare(model, held)
+    for number in small[np.argsort(sizes[small], kind="stable")]:
+        if pace.over:
+            break
+        free = np.flatnonzero((part == number) & ~model.fixed)
+        work = None if pace.steps is None else MOVE_NODES
+        seconds = np.inf if pace.steps is not None else min(PART_SECONDS, (1.0 - pace.done) * pace.seconds)
+        plan.offer(move(around, plan.columns, free, Budget(seconds, work, seed), worker), held)
+        pace.step()
 
 
 def parts(model: Model) -> Ints:

@@ -10,74 +10,46 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
-from allocator.answer import Answer, Ending, GoalResult, Limits, TracePoint
+from allocator.answer import Answer, Ending, GoalResult, Limits
 from allocator.backends import highs
 from allocator.backends.problem import Budget
 from allocator.backends.process import Worker
 from allocator.certificate import certified_without_prices, held_value
 from allocator.errors import NoPlanError
 from allocator.formulation import Model
-from allocator.instance import Bools, Ints
-from allocator.solve.construct import asked_for, construct, option_gain, option_rank, priced_rank
+from allocator.instance import Bools, Floats, Ints
+from allocator.solve.construct import asked_for, construct, option_gain, option_rank
 from allocator.solve.contradiction import contradiction
 from allocator.solve.exact import GoalSolve, goal_problem, is_small, solve_goal
-from allocator.solve.improve import blended, improve_goal
-from allocator.solve.loader import Loader, complete, feasible, goal_values, merit, merit_of
+from allocator.solve.improve import improve_goal
+from allocator.solve.large import LargeSearch, moved_goals
+from allocator.solve.loader import Loader, complete, feasible, goal_values
+from allocator.solve.pace import Pace
+from allocator.solve.plan import Plan
 from allocator.solve.prove import dual_prices, prove_all
 from allocator.stopwatch import Stopwatch
 
-PROOF_SHARE = {"small": 0.08, "large": 0.3}
-"""Of the seconds of a run, for certified bounds: a small model's relaxation is solved in no time."""
-PRICING_SHARE = 0.12
-"""Of the seconds of a run on a large model, for the prices that the first plan is loaded by."""
-TOGETHER = 0.4
-"""Weight of each goal in those prices, relative to the goal before it, per typical gain of one placement."""
-LARGEST_CORE = 15_000
+PROOF_SHARE = 0.08
+"""Of the seconds of a run on a small model, for certified bounds: its relaxation is solved in no time."""
+TOGETHER_SHARE = 0.25
+"""Of what is left when a large model is begun, for all goals together."""
+PROOF_SHARE_OF_GOAL = 0.35
+"""Of the seconds of a goal of a large model, for the prices that prove its bound."""
+EXACT_SHARE = 0.4
+"""Of the seconds of a goal, for an exact solver where it concerns few."""
+LARGEST_CORE = 40_000
 """Options up to which a goal of a large model is given to an exact solver."""
+TOLD_SECONDS = 0.9
+"""Between words on how far a goal is."""
 SHORTEST_SECONDS = 0.5
 """Less than this is not begun: a child process alone takes as long to start."""
 RESERVE = (1.0, 6.0)
 """Left for the audit and the reasons: seconds, and so many times what came before the solve."""
-
-
-@dataclass(eq=False)
-class Plan:
-    """The best plan so far: columns (n_columns,) that keep every row. The one thing that changes here."""
-
-    model: Model
-    columns: Ints
-    trace: list[TracePoint]
-
-    @property
-    def chosen(self) -> Bools:
-        """(n_options,) the placements."""
-        return self.columns[: self.model.n_options].astype(bool)
-
-    def offer(self, columns: Ints | None, held: Sequence[int]) -> bool:
-        """Take the columns if they keep every row and what is held, and are better on the goals after."""
-        if columns is None:
-            return False
-        tidy = complete(self.model, columns[: self.model.n_options].astype(bool))
-        after, before = merit(self.model, tidy), merit(self.model, self.columns)
-        floors = merit_of(self.model, held)
-        k = len(held)
-        keeps = all(new >= floor for new, floor in zip(after, floors, strict=False))
-        better = keeps and after[k:] > before[k:] and feasible(self.model, tidy)
-        if better:
-            self.columns = tidy
-        return better
-
-    def note(self, k: int, watch: Stopwatch, bound: int | None = None) -> None:
-        """Write down, and tell, how far goal k is."""
-        goal = self.model.goals[k]
-        value = goal.value(self.columns)
-        self.trace.append(TracePoint(watch.elapsed, goal.label, value, bound))
-        watch.tell("solve", goal.label, value, bound)
 
 
 def solve(model: Model, limits: Limits, watch: Stopwatch) -> Answer:
@@ -86,18 +58,19 @@ def solve(model: Model, limits: Limits, watch: Stopwatch) -> Answer:
     with Worker() as worker, Worker() as second:
         plan = Plan(model, first_plan(model, limits, watch, worker), [])
         solves: dict[int, GoalSolve] = {}
+        proposed: dict[int, Floats] = {}
         cancelled = False
         try:
-            search(plan, solves, limits, watch, (worker, second))
+            search(plan, solves, proposed, limits, watch, (worker, second))
         except KeyboardInterrupt:
             cancelled = True
     fill_up(plan, watch)
     values = goal_values(model, plan.columns)
     try:
-        certificate, bounds = prove_all(model, values, 0.0 if cancelled else watch.left, limits)
+        certificate, bounds = prove_all(model, values, proposed, 0.0 if cancelled else watch.left, limits)
     except KeyboardInterrupt:
         cancelled = True
-        certificate, bounds = prove_all(model, values, 0.0, limits)
+        certificate, bounds = prove_all(model, values, {}, 0.0, limits)
     unbegun = GoalSolve(None, None, Ending.CANCELLED if cancelled else Ending.TIME_LIMIT)
     results = [goal_result(model, k, values[k], solves.get(k, unbegun), bounds[k]) for k in range(len(model.goals))]
     unproven = [result.ending for result in results if result.ending is not Ending.OPTIMAL]
@@ -106,71 +79,106 @@ def solve(model: Model, limits: Limits, watch: Stopwatch) -> Answer:
 
 
 def search(
-    plan: Plan, solves: dict[int, GoalSolve], limits: Limits, watch: Stopwatch, workers: tuple[Worker, Worker]
+    plan: Plan,
+    solves: dict[int, GoalSolve],
+    proposed: dict[int, Floats],
+    limits: Limits,
+    watch: Stopwatch,
+    workers: tuple[Worker, Worker],
 ) -> None:
-    """Improve the plan goal by goal; `solves` is filled as goals are finished."""
-    model = plan.model
-    held: list[int] = []
-    large = limits.backend == "auto" and not is_small(model)
-    n_goals = len(model.goals)
-    proof = PROOF_SHARE["large" if large else "small"] * limits.seconds if np.isfinite(limits.seconds) else 0.0
-    pricing = PRICING_SHARE * limits.seconds
-    priced = large and pricing > SHORTEST_SECONDS
-    rank = start_from_prices(plan, pricing, workers[0]) if priced else option_rank(model) if large else None
-    for k, goal in enumerate(model.goals):
+    """Improve the plan goal by goal; `solves` is filled as goals are finished, `proposed` with prices on the way."""
+    if limits.backend == "auto" and not is_small(plan.model):
+        search_large(plan, solves, proposed, limits, watch, workers[0])
+        return
+    model, held = plan.model, list[int]()
+    proof = PROOF_SHARE * limits.seconds if np.isfinite(limits.seconds) else 0.0
+    for k in range(len(model.goals)):
         begun = watch.elapsed
-        left = watch.left - proof
-        if left < SHORTEST_SECONDS:
+        if (left := watch.left - proof) < SHORTEST_SECONDS:
             break
-        budget = Budget(
-            seconds=max(SHORTEST_SECONDS, left * goal_share(k, n_goals)),
-            work=None if limits.work is None else max(1, limits.work // n_goals),
-            seed=limits.seed,
-            threads=limits.threads,
-        )
-        if rank is not None:
-            ending = improve_large(plan, held, rank, budget, workers[0])
-            refill(plan, rank, held)
-            solves[k] = GoalSolve(None, None, ending)
-        elif limits.backend == "auto":
-            solves[k] = improve_small(plan, held, budget, workers)
+        budget = budget_of(k, len(model.goals), left, limits)
+        if limits.backend == "auto":
+            solved = improve_small(plan, held, budget, workers)
         else:
-            solves[k] = solve_goal(model, k, held, plan.columns, limits.backend, budget, workers[0])
-            plan.offer(solves[k].columns, held)
-        solves[k] = replace(solves[k], seconds=watch.elapsed - begun)
+            solved = solve_goal(model, k, held, plan.columns, limits.backend, budget, workers[0])
+            plan.offer(solved.columns, held)
+        solves[k] = replace(solved, seconds=watch.elapsed - begun)
         plan.note(k, watch, solves[k].solver_bound)
+        held.append(held_value(model, k, model.goals[k].value(plan.columns)))
+
+
+def search_large(
+    plan: Plan,
+    solves: dict[int, GoalSolve],
+    proposed: dict[int, Floats],
+    limits: Limits,
+    watch: Stopwatch,
+    worker: Worker,
+) -> None:
+    """Improve a plan too large for exact solvers: all goals together, then one after the other with its prices."""
+    model, held, moved = plan.model, list[int](), moved_goals(plan.model)
+    now = moved[0] if moved else 0
+    told = watch.elapsed
+
+    def heard() -> None:
+        nonlocal told
+        if watch.elapsed > told + TOLD_SECONDS:
+            told = watch.elapsed
+            plan.note(now, watch)
+
+    large = LargeSearch(plan, limits.seed, heard, worker)
+    if not moved or watch.left < SHORTEST_SECONDS:
+        return
+    alone = len(moved) == 1
+    dual = large.together(pace_of(1.0 if alone else TOGETHER_SHARE, watch, limits, alone))
+    if alone:
+        proposed[now] = dual.prices
+    for k, goal in enumerate(model.goals):
+        begun, now = watch.elapsed, k
+        ending = Ending.WORK_LIMIT if limits.work is not None else Ending.TIME_LIMIT
+        if certified_without_prices(model, k) == goal.value(plan.columns):
+            ending = Ending.OPTIMAL
+        elif watch.left < SHORTEST_SECONDS:
+            break
+        elif not alone:
+            pace = pace_of(goal_share(k, len(model.goals)), watch, limits, alone)
+            proposed[k] = dual_prices(model, k, held, None, PROOF_SHARE_OF_GOAL * pace.seconds, pace.part(0.5).steps)
+            improve_large(plan, held, large, pace.part(1.0 - PROOF_SHARE_OF_GOAL), limits, worker)
+        refill(plan, option_rank(model), held)
+        solves[k] = GoalSolve(None, None, ending, watch.elapsed - begun)
+        plan.note(k, watch)
         held.append(held_value(model, k, goal.value(plan.columns)))
 
 
-def start_from_prices(plan: Plan, seconds: float, worker: Worker) -> Ints:
-    """Load a plan by the prices of all goals together, and make it the plan; the rank that it used."""
-    model = plan.model
-    gains = -blended(model, 0, np.power(TOGETHER, np.arange(len(model.goals))).tolist())
-    prices = dual_prices(model, goal_problem(model, 0, []), gains, seconds, worker)
-    rank = priced_rank(model, gains - model.rows.matrix.T @ prices)
-    columns = complete(model, construct(model, rank))
-    if feasible(model, columns):
-        plan.columns = columns
-    return rank
+def pace_of(share: float, watch: Stopwatch, limits: Limits, alone: bool) -> Pace:
+    """Such a share of what is left; of the work, what one of many stretches gets."""
+    steps = None if limits.work is None else max(4, limits.work if alone else limits.work // 4)
+    return Pace(share * watch.left, steps)
 
 
-def improve_large(plan: Plan, held: Sequence[int], rank: Ints, budget: Budget, worker: Worker) -> Ending:
-    """One goal of a large model: exactly over those whom it concerns, where they are few; else by moves."""
+def improve_large(
+    plan: Plan, held: Sequence[int], large: LargeSearch, pace: Pace, limits: Limits, worker: Worker
+) -> None:
+    """One goal of a large model: exactly over those whom it concerns, where they are few; then by moves."""
     model, k = plan.model, len(held)
-    if certified_without_prices(model, k) == model.goals[k].value(plan.columns):
-        return Ending.OPTIMAL
     gaining = np.max([option_gain(model, j) for j in range(k + 1)], axis=0) > 0
-    concerned = np.isin(model.entry, model.entry[gaining])
-    core = concerned | plan.chosen
-    if not (option_gain(model, k) > 0).any() or core.sum() > LARGEST_CORE:
-        return improve_goal(plan, held, budget, worker)
-    solved = solve_goal(model, k, held, plan.columns, "highs", budget, worker, core)
-    if solved.columns is not None:
-        chosen = solved.columns[: model.n_options].astype(bool)
-        plan.offer(complete(model, construct(model, rank, chosen)), held)
+    core = np.isin(model.entry, model.entry[gaining]) | plan.chosen
+    if (option_gain(model, k) > 0).any() and core.sum() <= LARGEST_CORE:
+        budget = Budget(EXACT_SHARE * pace.seconds, limits.work, limits.seed)
+        solved = solve_goal(model, k, held, plan.columns, "highs", budget, worker, core)
         plan.offer(solved.columns, held)
-    # Only a proof over all options proves the goal; the certified bound may give it.
-    return solved.ending if solved.ending is not Ending.OPTIMAL else Ending.WORK_LIMIT
+        pace = pace.part(1.0 - EXACT_SHARE)
+    large.one(held, pace)
+
+
+def budget_of(k: int, n_goals: int, seconds: float, limits: Limits) -> Budget:
+    """What goal k of n may cost, of these seconds."""
+    return Budget(
+        seconds=max(SHORTEST_SECONDS, seconds * goal_share(k, n_goals)),
+        work=None if limits.work is None else max(1, limits.work // n_goals),
+        seed=limits.seed,
+        threads=limits.threads,
+    )
 
 
 def improve_small(plan: Plan, held: Sequence[int], budget: Budget, workers: tuple[Worker, Worker]) -> GoalSolve:

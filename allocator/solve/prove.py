@@ -1,24 +1,20 @@
-"""Prices for the certificate: from the linear relaxation, or from an entropy-smoothed Lagrangian dual.
+"""prove: for every goal prices that prove a good bound, and the certificate that holds them.
 
-Both only propose prices; `allocator.certificate` says what they prove. The linear relaxation (HiGHS) is
-exact and slow; the smoothed dual replaces every best-of-an-entry by a softened maximum at a falling
-temperature and is minimised by L-BFGS-B, which reaches the neighbourhood of the relaxation in seconds
-where the simplex takes minutes. Source: measured in docs/decisions/0001-how-to-solve.md.
+Prices are proposed by the linear relaxation where it is small (HiGHS), by a smoothed dual where it is not
+(`allocator.solve.dual`), or come from the search. What they prove is for `allocator.certificate` to say, in whole
+numbers, with entries and with sessions as units; the better bound is kept.
 """
 
 from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
 
 import numpy as np
-from scipy import optimize, sparse
 
 from allocator.answer import Certificate, Limits
 from allocator.backends import highs
@@ -26,18 +22,19 @@ from allocator.backends.problem import Budget, Problem
 from allocator.backends.process import Worker
 from allocator.certificate import (
     SCALE,
+    UNPRICED,
     PricesTooLargeError,
     bound_of,
+    goal_rows,
     held_value,
     priced_rows,
     whole_prices,
 )
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
+from allocator.solve.dual import silent, solve_dual
 from allocator.solve.exact import goal_problem
 
-TEMPERATURES = (0.5, 0.2, 0.08, 0.03, 0.012, 0.005)
-ITERATIONS = 60
 LARGEST_RELAXATION = 30_000
 """Options up to which the linear relaxation itself is solved."""
 RELAXATION_SHARE = 0.6
@@ -46,123 +43,34 @@ SHORTEST_PROOF_SECONDS = 0.3
 
 
 @dataclass(frozen=True, eq=False)
-class DualProblem:
-    """maximise gains @ z over rows and units, as plain arrays that travel to a child process.
+class Proof:
+    """Whole prices (n_rows + k,) of goal k, the bound that they prove, and whether sessions are its units."""
 
-    matrix (n_rows, n_columns); priced (n_rows,); unit (n_options,) entry of each option, sorted;
-    fixed (n_options,); box_lower, box_upper (n_columns - n_options,).
-    """
-
-    matrix: sparse.csr_array
-    lower: Floats
-    upper: Floats
-    priced: Bools
-    gains: Floats
-    unit: Ints
-    fixed: Bools
-    box_lower: Floats
-    box_upper: Floats
+    prices: Ints
+    bound: int
+    by_session: bool
 
 
-class _SmoothedDual:
-    """The dual function and its gradient at one temperature, over the priced rows only.
-
-    A row with two sides is two variables, so that every variable is non-negative: upper sides first.
-    """
-
-    def __init__(self, problem: DualProblem) -> None:
-        scale = np.ones(problem.matrix.shape[0])
-        largest = abs(problem.matrix).max(axis=1).toarray().ravel()
-        scale[largest > 0] = 1.0 / largest[largest > 0]
-        self.above = np.flatnonzero(problem.priced & np.isfinite(problem.upper))
-        self.below = np.flatnonzero(problem.priced & np.isfinite(problem.lower))
-        rows = np.concatenate([self.above, self.below])
-        sign = np.concatenate([np.ones(len(self.above)), -np.ones(len(self.below))])
-        self.factor = sign * scale[rows]
-        self.rows = rows
-        sides = np.concatenate([problem.upper[self.above], problem.lower[self.below]])
-        self.sides = sides * self.factor
-        self.matrix = (sparse.diags_array(self.factor) @ problem.matrix[rows]).tocsr()
-        self.transposed = self.matrix.T.tocsr()
-        self.problem = problem
-        n_options = len(problem.unit)
-        self.n_options = n_options
-        free = np.flatnonzero(~problem.fixed)
-        self.free = free
-        self.starts = np.flatnonzero(np.diff(problem.unit[free], prepend=-1) != 0)
-        self.sizes = np.diff(np.append(self.starts, len(free)))
-
-    def row_prices(self, variables: Floats) -> Floats:
-        """Prices (n_rows,) in the rows' own units."""
-        prices = np.zeros(self.problem.matrix.shape[0])
-        np.add.at(prices, self.rows, variables * self.factor)
-        return prices
-
-    def value_and_gradient(self, variables: Floats, temperature: float) -> tuple[float, Floats]:
-        """The smoothed dual value and its gradient over the variables."""
-        reduced = self.problem.gains - self.transposed @ variables
-        share = np.zeros(len(reduced))
-        options = reduced[: self.n_options]
-        total = float(options[self.problem.fixed].sum())
-        share[: self.n_options][self.problem.fixed] = 1.0
-        if len(self.starts):
-            mine = options[self.free]
-            peak = np.maximum(np.maximum.reduceat(mine, self.starts), 0.0)
-            lifted = np.exp((mine - np.repeat(peak, self.sizes)) / temperature)
-            sums = np.add.reduceat(lifted, self.starts) + np.exp(-peak / temperature)
-            total += float((peak + temperature * np.log(sums)).sum())
-            share[self.free] = lifted / np.repeat(sums, self.sizes)
-        boxed = reduced[self.n_options :]
-        width = self.problem.box_upper - self.problem.box_lower
-        soft = np.logaddexp(0.0, boxed / temperature)
-        total += float((self.problem.box_lower * boxed + width * temperature * soft).sum())
-        share[self.n_options :] = self.problem.box_lower + width * np.exp(boxed / temperature - soft)
-        total += float(self.sides @ variables)
-        return total, self.sides - self.matrix @ share
-
-
-def smoothed_prices(problem: DualProblem, seconds: float, emit: object = None) -> Floats:
-    """Row prices (n_rows,) in the sense of a maximisation; best effort within `seconds`."""
-    dual = _SmoothedDual(problem)
-    deadline = time.monotonic() + seconds
-    variables = np.zeros(len(dual.rows))
-
-    def stop_in_time(found: object) -> None:
-        if time.monotonic() > deadline:
-            raise StopIteration
-
-    usual = np.abs(problem.gains[problem.gains != 0])
-    size = float(usual.mean()) if len(usual) else 1.0
-    for temperature in TEMPERATURES:
-        if time.monotonic() > deadline:
-            break
-        found: Any = optimize.minimize(  # type: ignore[call-overload]  # its stubs refuse a partial
-            partial(dual.value_and_gradient, temperature=temperature * size),
-            variables,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(0.0, None)] * len(variables),
-            callback=stop_in_time,
-            options={"maxiter": ITERATIONS, "maxfun": 2 * ITERATIONS, "maxcor": 20},
-        )
-        variables = found.x
-    return dual.row_prices(variables)
-
-
-def prove_all(model: Model, values: Sequence[int], seconds: float, limits: Limits) -> tuple[Certificate, list[int]]:
+def prove_all(
+    model: Model, values: Sequence[int], proposed: Mapping[int, Floats], seconds: float, limits: Limits
+) -> tuple[Certificate, list[int]]:
     """A certificate for every goal of a plan with these goal values, and the bounds that it proves.
 
-    Goals are proven side by side on `limits.threads` children. Prices of zero are always a certificate.
+    `proposed` are prices (n_rows + k,) that a search found for goal k; goals without any are priced now, side by
+    side on `limits.threads` children. Prices of zero are always a certificate.
     """
     n_goals, n_rows = len(model.goals), model.n_rows
     floors = [held_value(model, k, value) for k, value in enumerate(values)]
     deadline = time.monotonic() + seconds
+    missing = [k for k in range(n_goals) if k not in proposed]
     idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
 
-    def proof(k: int) -> tuple[Ints, int]:
+    def proof(k: int) -> Proof:
+        if k in proposed:
+            return best_proof(model, k, floors[:k], [proposed[k]])
         worker = idle.get()
         left = max(0.0, deadline - time.monotonic())
-        share = left * min(1.0, limits.threads / (n_goals - k))
+        share = left * min(1.0, limits.threads / (len(missing) - missing.index(k)))
         try:
             return prove(model, k, floors[:k], share, limits, worker)
         finally:
@@ -170,44 +78,69 @@ def prove_all(model: Model, values: Sequence[int], seconds: float, limits: Limit
 
     prices = np.zeros((n_goals, n_rows + n_goals), dtype=np.int64)
     held = np.zeros((n_goals, n_goals), dtype=np.int64)
-    bounds = []
     with ExitStack() as stack:
         for _ in range(limits.threads):
             idle.put(stack.enter_context(Worker()))
         pool = stack.enter_context(ThreadPoolExecutor(limits.threads))
-        for k, (found, bound) in enumerate(pool.map(proof, range(n_goals))):
-            prices[k, : n_rows + k] = found
-            held[k, :k] = floors[:k]
-            bounds.append(bound)
-    return Certificate(SCALE, prices, held, np.ones(n_goals, dtype=bool), np.zeros(n_goals, dtype=bool)), bounds
+        proofs = list(pool.map(proof, range(n_goals)))
+    for k, found in enumerate(proofs):
+        prices[k, : n_rows + k] = found.prices
+        held[k, :k] = floors[:k]
+    by_session = np.array([found.by_session for found in proofs], dtype=bool)
+    certificate = Certificate(SCALE, prices, held, np.ones(n_goals, dtype=bool), by_session)
+    return certificate, [found.bound for found in proofs]
 
 
-def prove(
-    model: Model, k: int, held: Sequence[int], seconds: float, limits: Limits, worker: Worker
-) -> tuple[Ints, int]:
-    """The best of the proposed price vectors for goal k (n_rows + k,), and the bound that it proves."""
-    larger = model.goals[k].sense == "max"
+def best_proof(model: Model, k: int, held: Sequence[int], candidates: Sequence[Floats]) -> Proof:
+    """The best that these prices (n_rows + k,), or none at all, prove of goal k, with either kind of unit."""
     nothing = np.zeros(model.n_rows + k, dtype=np.int64)
-    best, bound = nothing, bound_of(model, k, held, nothing, SCALE)
-    if seconds < SHORTEST_PROOF_SECONDS:
-        return best, bound
-    proposed = whole_prices(proposed_prices(model, k, held, seconds, limits, worker))
-    try:
-        found = bound_of(model, k, held, proposed, SCALE)
-    except PricesTooLargeError:
-        return best, bound
-    return (proposed, found) if (found < bound) == larger else (best, bound)
+    best = Proof(nothing, bound_of(model, k, held, nothing, SCALE), by_session=False)
+    larger = model.goals[k].sense == "max"
+    for candidate in candidates:
+        for by_session in (False, True):
+            prices = whole_prices(entry_prices(model, k, candidate) if by_session else candidate)
+            try:
+                bound = bound_of(model, k, held, prices, SCALE, by_session)
+            except PricesTooLargeError:
+                continue
+            if bound != best.bound and (bound < best.bound) == larger:
+                best = Proof(prices, bound, by_session)
+    return best
+
+
+def entry_prices(model: Model, k: int, prices: Floats) -> Floats:
+    """The same prices for a bound by sessions: every entry's row of one place carries its best reduced price."""
+    goal = model.goals[k]
+    reduced = (goal.values if goal.sense == "max" else -goal.values) - model.rows.column_prices(prices[: model.n_rows])
+    for price, earlier in zip(prices[model.n_rows :].tolist(), model.goals, strict=False):
+        if price:
+            reduced = reduced - price * earlier.values
+    best = np.full(model.n_entries, -np.inf)
+    np.maximum.at(best, model.entry, reduced[: model.n_options])
+    found = prices.copy()
+    for block in model.blocks:
+        if block.label == UNPRICED:
+            part = model.rows.direct[block.start : block.stop]
+            there = np.flatnonzero(np.diff(part.indptr))
+            price = best[model.entry[part.indices[part.indptr[there]]]]
+            demanded = model.rows.lower[block.start + there] > 0
+            found[block.start + there] = np.where(demanded, price, np.maximum(price, 0.0))
+    return found
+
+
+def prove(model: Model, k: int, held: Sequence[int], seconds: float, limits: Limits, worker: Worker) -> Proof:
+    """The best proof of goal k that is found in these seconds."""
+    if seconds < SHORTEST_PROOF_SECONDS or not model.n_columns:
+        return best_proof(model, k, held, [])
+    return best_proof(model, k, held, [proposed_prices(model, k, held, seconds, limits, worker)])
 
 
 def proposed_prices(
     model: Model, k: int, held: Sequence[int], seconds: float, limits: Limits, worker: Worker
 ) -> Floats:
-    """Row prices (n_rows + k,) for goal k in the sense of a maximisation; zeros where time was too short."""
+    """Row prices (n_rows + k,) for goal k in the sense of a maximisation."""
     problem = without_idle_rows(model, goal_problem(model, k, held), k)
-    if not model.n_columns:  # nobody can be placed: the constant is the bound
-        return np.zeros(len(problem.lower))
-    gains = -problem.costs.astype(np.float64)
-    relevant = worth_pricing(problem, priced_rows(model, k), gains)
+    relevant = worth_pricing(problem, priced_rows(model, k), -problem.costs.astype(np.float64))
     if relevant[: model.n_options].sum() <= LARGEST_RELAXATION:
         upper = np.where(relevant, problem.column_upper, problem.column_lower)
         small = replace(problem, column_upper=upper)
@@ -216,30 +149,22 @@ def proposed_prices(
         if relaxed is not None:
             return -np.asarray(relaxed)
         seconds *= 1 - RELAXATION_SHARE
-    return dual_prices(model, problem, gains, seconds, worker)
+    return dual_prices(model, k, held, None, seconds, limits.work)
 
 
-def dual_prices(model: Model, problem: Problem, gains: Floats, seconds: float, worker: Worker) -> Floats:
-    """Row prices for any gains (n_columns,) over the rows of `problem`; zeros where the time was too short."""
-    n_options, n_rows = model.n_options, len(problem.lower)
-    priced = priced_rows(model, n_rows - model.n_rows)
-    priced &= np.isfinite(problem.lower) | np.isfinite(problem.upper)
-    kept = worth_pricing(problem, priced, gains)
-    kept[:n_options] |= model.fixed
-    kept[n_options:] = True
-    dual = DualProblem(
-        matrix=problem.matrix[:, kept].astype(np.float64),
-        lower=problem.lower,
-        upper=problem.upper,
-        priced=priced,
-        gains=gains[kept],
-        unit=model.entry[kept[:n_options]],
-        fixed=model.fixed[kept[:n_options]],
-        box_lower=problem.column_lower[n_options:].astype(np.float64),
-        box_upper=problem.column_upper[n_options:].astype(np.float64),
-    )
-    smoothed = worker.call(smoothed_prices, dual, seconds, seconds=seconds + 1.0).result
-    return np.zeros(n_rows) if smoothed is None else np.asarray(smoothed)
+def dual_prices(
+    model: Model,
+    k: int,
+    held: Sequence[int],
+    start: Floats | None,
+    seconds: float,
+    work: int | None,
+    tell: Callable[[float], None] = silent,
+) -> Floats:
+    """Row prices (n_rows + k,) for goal k by the smoothed dual, from `start` if there is one."""
+    goal = model.goals[k]
+    gains = (goal.values if goal.sense == "max" else -goal.values).astype(np.float64)
+    return solve_dual(model, gains, goal_rows(model, held), start=start, seconds=seconds, work=work, tell=tell).prices
 
 
 def without_idle_rows(model: Model, problem: Problem, k: int) -> Problem:

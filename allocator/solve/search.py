@@ -8,7 +8,6 @@ kept, and the end of every cycle accepts nothing that breaks more. Source: docs/
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from allocator.instance import Array, Bools, Floats, Ints
 from allocator.solve.arrays import Part
 from allocator.solve.chains import chain_many, close_many
 from allocator.solve.moves import Arrays, Values, compiled, load, refresh
+from allocator.solve.pace import Pace
 from allocator.solve.repack import new_desk, repack_many
 
 PENALTY = 1.0
@@ -37,7 +37,7 @@ DEMAND = 20.0
 """Bonus of a place for somebody who must have one, per largest worth."""
 REPACKS, CHAINS, CLOSES = 2, 6, 0.5
 """Moves of each kind in a segment, per session (closes: per session that can be opened)."""
-MOST_MOVES = 4000
+MOST_MOVES = 1000
 """Repackings in a segment at most, so that prices, progress and time are looked at often."""
 
 
@@ -171,13 +171,13 @@ class Search:
             if self.best is None or worth > self.best.worth + 1e-9:
                 self.best = Snapshot(self.state.place.copy(), worth)
 
-    def restore(self) -> None:
-        """Go back to the best plan so far."""
-        if self.best is None:
-            return
-        model = self.part.layout.model
-        self.state = self.part.state(np.zeros(model.n_columns, dtype=np.int64))
-        load(self.part.arrays, self.values, self.state, self.best.place[self.best.place >= 0])
+    def adopt(self, columns: Ints) -> None:
+        """Go on from a plan (n_columns,) that keeps every row."""
+        part = self.part
+        self.state = part.state(columns)
+        load(part.arrays, self.values, self.state, part.placed(columns))
+        refresh(part.arrays, self.values, self.state)
+        self.keep()
 
     def start(self, order: Ints) -> None:
         """Load options of the part in this order on top of what is there, then repack every session once."""
@@ -188,23 +188,26 @@ class Search:
         repack_many(arrays, self.values, self.state, self.desk, sessions, 0.0, 0.0, 0.0, 1)
         self.keep()
 
-    def cycle(self, until: float, hot: float, stop: Callable[[], bool]) -> None:
-        """One annealing from `hot` to cold, ending at `until` (time.monotonic), the last part breaking nothing more."""
-        begun = time.monotonic()
-        turn = begun + (until - begun) * (1 - POLISH)
+    def cycle(self, pace: Pace, hot: float, heard: Callable[[], None]) -> None:
+        """One annealing from `hot` to cold within a pace, the last part breaking nothing more.
+
+        `heard` is called after every segment of moves.
+        """
         self.apply(PENALTY)
-        while (now := time.monotonic()) < turn and not stop():
-            done = (now - begun) / max(1e-9, turn - begun)
+        while (done := pace.done / (1 - POLISH)) < 1.0:
             self.follow(GAIN[0] + (GAIN[1] - GAIN[0]) * done)
             self.apply(PENALTY)
             self.moves(self.typical * hot * (COLD / hot) ** done)
             if done > 0.3:
                 self.keep()
+            pace.step()
+            heard()
         self.apply(HARD, priced=False)
-        while (now := time.monotonic()) < until and not stop():
-            done = (now - turn) / max(1e-9, until - turn)
-            self.moves(self.typical * 4 * COLD * 0.1**done)
+        while (now := pace.done) < 1.0:
+            self.moves(self.typical * 4 * COLD * 0.1 ** ((now - 1 + POLISH) / POLISH))
             self.keep()
+            pace.step()
+            heard()
 
     def moves(self, temperature: float) -> None:
         """One segment of moves at one temperature."""

@@ -74,12 +74,20 @@ class Weighted(Goal):
         """A session that takes somebody is open."""
         return opening_rows(columns)
 
+    def case_pence(self, options: Options) -> Ints:
+        """Pence of each option, shape (n_options,); a goal with other prices overrides this and the next."""
+        return case_pence(options, self.default_case_gbp)
+
+    def case_pence_of(self, facts: Facts, patient: Row, session: Row) -> int:
+        """Pence of one placement, from its two rows."""
+        return case_pence_of(patient, session, self.default_case_gbp)
+
     def price(self, columns: Columns) -> Price:
         """Thousandths of each placement and each opening."""
         options = columns.options
         counted = options.facts.standing.counted[options.entry]
         minutes = np.nan_to_num(options.travel_minutes, nan=0.0).astype(np.int64)
-        money = self.per_gbp * case_pence(options, self.default_case_gbp) // 100
+        money = self.per_gbp * self.case_pence(options) // 100
         points = self._points(options) - self.per_travel_minute * minutes - money
         values = np.zeros(columns.n, dtype=np.int64)
         values[: len(options)] = np.where(counted, points, 0)
@@ -103,7 +111,7 @@ class Weighted(Goal):
         total = 0
         for patient, session in counted_placements(facts, allocation):
             minutes = facts.travel_minutes(patient["entry_id"], session["site_code"]) or 0
-            money = case_pence_of(patient, session, self.default_case_gbp)
+            money = self.case_pence_of(facts, patient, session)
             total += self._earned(facts, patient, session)
             total -= self.per_travel_minute * minutes + self.per_gbp * money // 100
         opened = openings_in_pence(facts, allocation).values()

@@ -54,6 +54,12 @@ def test_cbc_finds_the_optimum_of_enumeration(given: Problem) -> None:
     assert_optimum("cbc", given)
 
 
+@settings(max_examples=40, deadline=None)
+@given(knapsacks())
+def test_scip_finds_the_optimum_of_enumeration(given: Problem) -> None:
+    assert_optimum("scip", given)
+
+
 @EVERY
 def test_minutes_exactly_full_are_allowed_and_one_more_is_not(backend: str) -> None:
     result, _ = solved(backend, problem([[120, 121]], -np.inf, 240, [-5, -9]), Budget(30))
@@ -130,9 +136,9 @@ def test_start_is_accepted_and_kept_by_a_solver_that_uses_it(backend: str) -> No
 def test_solvers_agree_to_the_last_unit_where_branching_is_needed(seed: int) -> None:
     large = hard(30, 5, seed)
     given = replace(large, costs=large.costs // 400)
-    results = [solved(backend, given, Budget(30))[0] for backend in ("highs", "cpsat")]
-    assert [result.ending for result in results] == [Ending.OPTIMAL, Ending.OPTIMAL]
-    assert results[0].bound == results[1].bound
+    results = [solved(backend, given, Budget(30))[0] for backend in ("highs", "cpsat", "scip")]
+    assert [result.ending for result in results] == [Ending.OPTIMAL] * 3
+    assert len({result.bound for result in results}) == 1
 
 
 @pytest.mark.parametrize("backend", ["highs", "cpsat"])

@@ -1,0 +1,131 @@
+"""large: a plan for a model that no exact solver can hold, by prices and compiled moves.
+
+All goals together first, each goal weighing more than those after it: their prices load a plan, moves improve it.
+Then goal by goal, the goals before held at what they reached: the goal weighs more than in the sum of all, so that
+what the sum gave away comes back, and what comes later is not lost. A plan is taken only if it is better in the exact
+order of the goals. Source: docs/decisions/0006-large-models.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from allocator.backends.process import Worker
+from allocator.certificate import goal_rows
+from allocator.formulation import Model
+from allocator.instance import Floats, Ints
+from allocator.solve.arrays import Layout, Part
+from allocator.solve.dual import Dual, solve_dual
+from allocator.solve.improve import blended, sweep_small
+from allocator.solve.loader import complete
+from allocator.solve.pace import Pace
+from allocator.solve.plan import Plan
+from allocator.solve.search import HOT, Search
+
+TOGETHER = 0.4
+"""Weight of each goal in the sum of all, relative to the goal before it, per typical gain of one placement."""
+BOOST = 5.0
+"""How much more a goal weighs when its turn has come."""
+DUAL_SHARE = 0.25
+"""Of a stretch, for prices; the search has the rest."""
+CYCLES = (0.15, 0.25, 0.4)
+SWEEP_SHARE = 0.1
+"""Of a search, for each of two sweeps over small parts."""
+"""Shares of a search that its annealings take, one after the other, each from the best plan so far."""
+LOADED = 0.02
+"""Least share in the fractional plan of an option that is loaded."""
+WARMTH = 0.5
+"""Where a later annealing begins, relative to the first."""
+
+
+def moved_goals(model: Model) -> list[int]:
+    """Goals that columns change, in order."""
+    return [number for number, goal in enumerate(model.goals) if goal.values.any()]
+
+
+def gains_of(model: Model, k: int | None = None) -> Floats:
+    """(n_columns,) all goals as one, larger is better; goal k's turn has come. One goal alone keeps its own units."""
+    moved = moved_goals(model)
+    if len(moved) == 1:
+        return own_gains(model, moved[0])
+    return -blended(model, 0, [TOGETHER**place * (BOOST if number == k else 1.0) for place, number in enumerate(moved)])
+
+
+def own_gains(model: Model, k: int) -> Floats:
+    """(n_columns,) one goal in its own units, larger is better."""
+    goal = model.goals[k]
+    return (goal.values if goal.sense == "max" else -goal.values).astype(np.float64)
+
+
+@dataclass(eq=False)
+class LargeSearch:
+    """What goes from stretch to stretch of a large model: prices (n_rows,) of the sum of all goals."""
+
+    plan: Plan
+    seed: int
+    heard: Callable[[], None]
+    worker: Worker
+    prices: Floats | None = None
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The model, laid out once."""
+        return Layout.of(self.plan.model)
+
+    def together(self, pace: Pace) -> Dual:
+        """All goals at once; the dual of their sum."""
+        model, gains = self.plan.model, gains_of(self.plan.model)
+        dual = self._dual(gains, pace)
+        part = Part.of(self.layout, np.ones(model.n_options, dtype=bool))
+        search = Search(part, gains, dual.prices, model.column_lower, self.seed)
+        search.start(order_of(dual, part))
+        self._anneal(search, (), pace.part(1.0 - DUAL_SHARE), 1.0)
+        return dual
+
+    def one(self, held: Sequence[int], pace: Pace) -> None:
+        """The goal after those held, from the plan as it stands."""
+        model, k = self.plan.model, len(held)
+        gains = gains_of(model, k)
+        prices = np.concatenate([self._dual(gains, pace).prices, np.zeros(k)])
+        part = Part.of(self.layout, np.ones(model.n_options, dtype=bool), held)
+        search = Search(part, gains, prices, self.plan.columns, self.seed + k + 1)
+        self._anneal(search, held, pace.part(1.0 - DUAL_SHARE), WARMTH)
+
+    def _dual(self, gains: Floats, pace: Pace) -> Dual:
+        short = pace.part(DUAL_SHARE)
+        nothing_held = goal_rows(self.plan.model, ())
+        dual = solve_dual(
+            self.plan.model,
+            gains,
+            nothing_held,
+            start=self.prices,
+            seconds=short.seconds,
+            work=short.steps,
+            tell=lambda bound: self.heard(),
+        )
+        self.prices = dual.prices
+        return dual
+
+    def _anneal(self, search: Search, held: Sequence[int], pace: Pace, warmth: float) -> None:
+        """Annealings within a pace, each from the best plan so far; after the first, small parts exactly."""
+        plan = self.plan
+        for share in CYCLES:
+            search.cycle(pace.part(share), HOT * warmth, self.heard)
+            if search.best is not None:
+                plan.offer(complete(plan.model, search.part.chosen(search.best.place)), held)
+            if warmth != WARMTH:
+                sweep_small(plan, held, pace.part(SWEEP_SHARE), self.seed, self.worker)
+            warmth = WARMTH
+            search.adopt(plan.columns)
+        sweep_small(plan, held, pace.part(SWEEP_SHARE), self.seed, self.worker)
+
+
+def order_of(dual: Dual, part: Part) -> Ints:
+    """Options of a part to load: those of the fractional plan, largest share first."""
+    share = dual.shares[part.option]
+    order = np.flatnonzero(share > LOADED)
+    return order[np.argsort(-share[order], kind="stable")]

@@ -1,0 +1,47 @@
+"""plan: the best plan so far of a solve; the one thing that changes there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from allocator.answer import TracePoint
+from allocator.formulation import Model
+from allocator.instance import Bools, Ints
+from allocator.solve.loader import complete, feasible, merit, merit_of
+from allocator.stopwatch import Stopwatch
+
+
+@dataclass(eq=False)
+class Plan:
+    """The best plan so far: columns (n_columns,) that keep every row. The one thing that changes here."""
+
+    model: Model
+    columns: Ints
+    trace: list[TracePoint]
+
+    @property
+    def chosen(self) -> Bools:
+        """(n_options,) the placements."""
+        return self.columns[: self.model.n_options].astype(bool)
+
+    def offer(self, columns: Ints | None, held: Sequence[int]) -> bool:
+        """Take the columns if they keep every row and what is held, and are better on the goals after."""
+        if columns is None:
+            return False
+        tidy = complete(self.model, columns[: self.model.n_options].astype(bool))
+        after, before = merit(self.model, tidy), merit(self.model, self.columns)
+        floors = merit_of(self.model, held)
+        k = len(held)
+        keeps = all(new >= floor for new, floor in zip(after, floors, strict=False))
+        better = keeps and after[k:] > before[k:] and feasible(self.model, tidy)
+        if better:
+            self.columns = tidy
+        return better
+
+    def note(self, k: int, watch: Stopwatch, bound: int | None = None) -> None:
+        """Write down, and tell, how far goal k is."""
+        goal = self.model.goals[k]
+        value = goal.value(self.columns)
+        self.trace.append(TracePoint(watch.elapsed, goal.label, value, bound))
+        watch.tell("solve", goal.label, value, bound)
