@@ -24,7 +24,7 @@ MOST_ENTRIES = 20_000
 """Entries without a place that are looked at; the rest have none in the table."""
 MOST_OPTIONS = 2_000_000
 """Options of a run up to which its folder says nearest changes and prices of pins."""
-MOST_AUDITED = 100_000
+MOST_AUDITED = 5_000
 """Entries without a place, times options, up to which every change is audited."""
 
 
