@@ -26,12 +26,16 @@ MOST_HOLDERS = 400
 
 @dataclass(frozen=True)
 class Holder:
-    """A placement that holds room which an option needs. `goal`: the first on which it differs; is it higher there."""
+    """A placement that holds room which an option needs. `goal`: the first on which it differs; is it higher there.
+
+    fixed  offered, booked or reserved: it stays, however it ranks
+    """
 
     entry_id: str
     session_id: str
     goal: str
     higher: bool
+    fixed: bool
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,10 @@ def holder_sentences(holders: Sequence[Holder]) -> list[str]:
     if not holders:
         return []
     told = [f"{number(len(holders), 'placement')} {'holds' if len(holders) == 1 else 'hold'} the room it would need."]
+    fixed = sum(holder.fixed for holder in holders)
+    if fixed:
+        told.append(f"{fixed} {is_are(fixed)} offered or booked already, and {'stays' if fixed == 1 else 'stay'}.")
+    holders = [holder for holder in holders if not holder.fixed]
     goals = list(dict.fromkeys(holder.goal for holder in holders if holder.higher))
     for goal in goals:
         here = [holder for holder in holders if holder.higher and holder.goal == goal]
@@ -169,7 +177,7 @@ def holders_of(standings: Standings, options: Ints, rows: Ints) -> Iterator[Hold
     for holder, (k, higher) in sorted(found.items(), key=lambda item: (not item[1][1], item[1][0], item[0])):
         model = case.formulation
         entry_id, session_id = case.entry_ids[model.entry[holder]], case.session_ids[model.session[holder]]
-        yield Holder(str(entry_id), str(session_id), goals[k], higher)
+        yield Holder(str(entry_id), str(session_id), goals[k], higher, bool(model.fixed[holder]))
 
 
 def entry_spans(model: Model, options: Ints) -> Iterator[tuple[int, int]]:

@@ -34,8 +34,11 @@ def test_longer_wait_ranks_higher_on_the_first_goal_that_differs() -> None:
 def test_booking_may_rank_lower_and_holds_its_place() -> None:
     patients = [{"clock_start": "2025-12-01"}, {"clock_start": "2024-01-01"}]
     case = case_of_rows(patients, [{"minutes": 75}], commitments=[booked("e1", "s1")])
-    (holder,) = outranked_of(case, "e2").holders
-    assert (holder.entry_id, holder.higher) == ("e1", False)
+    found = outranked_of(case, "e2")
+    (holder,) = found.holders
+    assert (holder.entry_id, holder.higher, holder.fixed) == ("e1", False, True)
+    assert "1 is offered or booked already, and stays." in found.sentences()
+    assert not any("not ranked higher" in sentence for sentence in found.sentences())
 
 
 def test_entry_without_an_option_is_outranked_by_nobody() -> None:
