@@ -1,7 +1,8 @@
 """How long explanations take: python -m benchmarks.why RUN [--entries 60] [--seed 7].
 
 All three layers of some random entries without a place, one after the other, and layers one and two of everybody.
-Loading the run, with a first entry that makes what all share, is timed apart. Wall seconds count what the machine does besides; processor seconds do not.
+Loading the run, with a first entry that makes what all share, is timed apart. Wall seconds count what the machine does
+besides; processor seconds do not.
 """
 
 from __future__ import annotations

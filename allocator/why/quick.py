@@ -22,6 +22,7 @@ from allocator.why.verified import Nearest, changed_facts, verified
 
 MOST_ENTRIES = 20_000
 """Entries without a place that are looked at; the rest have none in the table."""
+NONE_FOUND = "No single change that displaces nobody was found; allocator explain looks further."
 MOST_OPTIONS = 2_000_000
 """Options of a run up to which its folder says nearest changes and prices of pins."""
 MOST_AUDITED = 5_000
@@ -36,7 +37,9 @@ def changes_and_prices(run: Run) -> tuple[dict[str, str], list[PinPrice]]:
     if run.n_options > MOST_OPTIONS:
         return {}, unpriced(run.facts, run.policy)
     case = case_of_run(run)
-    return {entry_id: nearest.sentence() for entry_id, nearest in quick_changes(case).items()}, pin_prices(case)
+    told = dict.fromkeys(case.unplaced()[:MOST_ENTRIES], NONE_FOUND)
+    told |= {entry_id: nearest.sentence() for entry_id, nearest in quick_changes(case).items()}
+    return told, pin_prices(case)
 
 
 def quick_changes(case: Case) -> dict[str, Nearest]:

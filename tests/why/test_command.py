@@ -112,6 +112,7 @@ def test_nearest_change_of_the_table_is_verified_where_the_instance_is_small(run
     told = {row["entry_id"]: row["nearest_change"] for row in rows_of(run_folder / "unplaced.csv")}
     assert "Verified: " in told["e3"]
     assert told["e5"] == "", "who was treated wants no place"
+    assert all(text for entry_id, text in told.items() if entry_id != "e5")
 
 
 def test_pin_stands_in_the_report_with_its_price(run_folder: Path, tmp_path: Path) -> None:
