@@ -55,7 +55,7 @@ def exactly(case: Case, tries: Sequence[Candidate], worker: Worker) -> Nearest |
         floor = max(room.merit, merit_of(room.formulation, case.values))
         chosen, none_exists = made_room(room, option, floor), False
         if chosen is None:
-            chosen, none_exists = no_worse_plan(room.formulation, option, floor, worker)
+            chosen, none_exists = no_worse_plan(room.formulation, option, floor, room.loader.chosen, worker)
         if chosen is not None:
             nearest = verified(case, candidate, facts, Allocation.from_options(options, chosen).placements)
             if nearest is not None:

@@ -164,3 +164,28 @@ def test_one_more_bed(worker: Worker) -> None:
     (nearest,) = nearest_changes(planned(tiny), "e1", worker)
     assert nearest.change.words == "Alpha General had one more ward bed on the night of 2026-03-10"
     assert nearest.smallest
+
+
+def test_three_people_in_the_way_are_more_than_search_moves_and_are_solved_exactly(worker: Worker) -> None:
+    """An urgent entry of 200 minutes takes the whole list, in which three others fit."""
+    urgent = {"clinical_priority": "P2", "expected_minutes": 200, "max_travel_minutes": 25}
+    tiny = enumerated(make_facts([urgent, {}, {}, {}], [{"site_code": "RBB01", "minutes": 300}]))
+    assert tiny is not None
+    case = planned(tiny)
+    assert case.unplaced() == ["e1"]
+    nearest = nearest_changes(case, "e1", worker)[0]
+    assert (nearest.change.kind, nearest.verified, nearest.smallest) == ("travel", True, True)
+    assert [item.entry_id for item in nearest.displaced] == ["e2", "e3", "e4"]
+    assert "e2 would lose s1 and e3 would lose s1 and e4 would lose s1" in nearest.sentence()
+
+
+def test_exact_plan_moves_nobody_who_need_not_move(worker: Worker) -> None:
+    """The same beside a second list, whose two people the goals would let change places with nobody."""
+    urgent = {"clinical_priority": "P2", "expected_minutes": 200, "max_travel_minutes": 25}
+    beside = {"service_code": "130"}
+    patients = [urgent, {}, {}, {}, beside, beside]
+    sessions = [{"site_code": "RBB01", "minutes": 300}, {"service_code": "130", "minutes": 200}]
+    tiny = enumerated(make_facts(patients, sessions))
+    assert tiny is not None
+    nearest = nearest_changes(planned(tiny), "e1", worker)[0]
+    assert [item.entry_id for item in nearest.displaced] == ["e2", "e3", "e4"]
