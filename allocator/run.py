@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from allocator.allocation import Allocation
-from allocator.answer import Limits, Reporter, Run, silent
+from allocator.answer import Limits, Memory, Reporter, Run, Start, silent
 from allocator.audit import audit
 from allocator.baseline import baseline
 from allocator.explain import explain_unplaced
@@ -14,10 +16,20 @@ from allocator.policy import Policy
 from allocator.rule import closed_sessions, find_conflicts
 from allocator.solve.lexicographic import solve
 from allocator.stopwatch import Stopwatch
+from allocator.warm import memory_of, pairs_of, start_of
 
 
-def allocate(instance: Instance, policy: Policy, limits: Limits | None = None, report: Reporter = silent) -> Run:
-    """Place the entries of `instance` under `policy`, within `limits`, and audit the plan."""
+def allocate(
+    instance: Instance,
+    policy: Policy,
+    limits: Limits | None = None,
+    report: Reporter = silent,
+    memory: Memory | None = None,
+) -> Run:
+    """Place the entries of `instance` under `policy`, within `limits`, and audit the plan.
+
+    `memory` is what an earlier run, or an interrupted one, left: this one begins from it.
+    """
     limits = limits or Limits()
     watch = Stopwatch(limits.seconds, report)
     facts = Facts(instance)
@@ -27,7 +39,8 @@ def allocate(instance: Instance, policy: Policy, limits: Limits | None = None, r
     with watch.stage("formulate"):
         formulation = formulate(options, policy)
     with watch.stage("solve"):
-        answer = solve(formulation, limits, watch)
+        watch.named = partial(pairs_of, formulation)
+        answer = solve(formulation, limits, watch, start_of(memory, formulation) if memory else Start())
     with watch.stage("audit"):
         allocation = Allocation.from_options(options, answer.chosen)
         audited = audit(facts, policy, allocation, answer.goals, conflicts)
@@ -48,6 +61,7 @@ def allocate(instance: Instance, policy: Policy, limits: Limits | None = None, r
         ending=answer.ending,
         certificate=answer.certificate,
         trace=answer.trace,
+        memory=memory_of(formulation, answer.chosen, answer.left),
         entries_with_option=options.entries_with_option,
         n_options=len(options),
         seconds=watch.seconds,

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from allocator.answer import Ending, Limits, Progress, Reporter, Run
+from allocator.answer import Ending, Limits, Memory, Progress, Reporter, Run
 from allocator.carry import carry
 from allocator.errors import AuditFailedError, CancelledError, ContradictionError, UsageError
 from allocator.instance import Instance
@@ -18,6 +18,7 @@ from allocator.options import Facts
 from allocator.policy import Policy, read_policy
 from allocator.report import write_run
 from allocator.run import allocate
+from allocator.run_folder import stored_memory
 from allocator.verify import verify
 from allocator.why.impossible import explained_lines
 from api.progress import told
@@ -30,6 +31,7 @@ def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) ->
     """Read, plan, audit, write; exit 5 where the audit fails, 130 where it was cancelled with a plan."""
     refuse_unusable(out)
     policy = policy_of(settings)
+    memory = None if settings.previous is None else stored_memory(settings.previous)
     try:
         with told() as report:
             report(Progress("read", 0.0))
@@ -42,7 +44,7 @@ def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) ->
                 backend=settings.backend.value,
                 strict=settings.strict,
             )
-            run = planned(intake.instance, policy, limits, report)
+            run = planned(intake.instance, policy, limits, report, memory)
             report(Progress("write", sum(run.seconds.values())))
             write_run(run, intake, out, settings.previous)
     except KeyboardInterrupt as error:
@@ -55,10 +57,10 @@ def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) ->
         raise typer.Exit(130)
 
 
-def planned(instance: Instance, policy: Policy, limits: Limits, report: Reporter) -> Run:
+def planned(instance: Instance, policy: Policy, limits: Limits, report: Reporter, memory: Memory | None = None) -> Run:
     """The run; where pins or bookings contradict what is possible, the error also says the smallest set that does."""
     try:
-        return allocate(instance, policy, limits, report)
+        return allocate(instance, policy, limits, report, memory)
     except ContradictionError as error:
         why = explained_lines(Facts(instance), policy, strict=limits.strict)
         raise ContradictionError("\n".join([str(error), *why])) from error
