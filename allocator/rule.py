@@ -15,7 +15,7 @@ where they use 250 of 240 minutes, the limit is 250, and anyone added breaks it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -26,10 +26,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
 
 from allocator.allocation import Allocation
+from allocator.change import Change, Miss
+from allocator.demand import Demand
 from allocator.errors import ContradictionError
 from allocator.instance import Array, Bools, Floats, Ints, read_only
 from allocator.options import Facts, Options
 
+Pair = tuple[str, str]
+"""entry_id, session_id."""
 USAGE_COLUMNS = ("what", "used", "limit", "unit")
 
 
@@ -302,6 +306,10 @@ class Screen(Rule):
     def reason(self, facts: Facts, entry_id: str) -> str:
         """One plain sentence with numbers: the nearest miss of this entry against this rule."""
 
+    @abstractmethod
+    def miss(self, facts: Facts, entry_id: str, session_id: str) -> Miss:
+        """By how much a pair that is not kept misses the rule, and the single change that would let it through."""
+
 
 class Limit(Rule):
     """Adds rows over all columns."""
@@ -320,6 +328,14 @@ class Limit(Rule):
     def conflicts(self, facts: Facts) -> list[Conflict]:
         """Fixed places that do not fit what is physically there."""
         return []
+
+    def demands(self, facts: Facts) -> Sequence[Demand]:
+        """What people asked for by name."""
+        return ()
+
+    def relief(self, facts: Facts, allocation: Allocation, pairs: Sequence[Pair]) -> Mapping[Pair, Change]:
+        """For each pair the single change that lets it in, alone, beside `allocation`; of those that have one."""
+        return {}
 
 
 class Goal(Rule):

@@ -109,6 +109,27 @@ def verify(
 
 
 @app.command()
+def explain(
+    run_folder: RunArgument,
+    entry_id: Annotated[str | None, typer.Argument(metavar="ENTRY_ID", help="Entry of a waiting list.")] = None,
+    everybody: Annotated[
+        Path | None, typer.Option("--everybody", metavar="FILE.csv", help="Funnel and outranked for all unplaced.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say why an entry has no place (or why this one), who took it, and what would change it."""
+    from allocator.errors import UsageError
+    from api.explain import explain_entry, explain_everybody
+
+    if (entry_id is None) == (everybody is None):
+        raise UsageError("Give one of ENTRY_ID and --everybody FILE.csv.")
+    if everybody is not None:
+        explain_everybody(run_folder, everybody, as_json=as_json)
+    elif entry_id is not None:
+        explain_entry(run_folder, entry_id, as_json=as_json)
+
+
+@app.command()
 def generate(
     size: Annotated[Size, typer.Option(help="S 500 entries, M 5,000, L 30,000, XL 300,000.")],
     out: OutOption,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from allocator.report import page_people, page_plan, words
+from allocator.report import page_people, page_pins, page_plan, words
 from allocator.report.page_plan import Summary
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -38,6 +38,7 @@ def page(summary: Summary) -> str:
         page_people.unplaced(summary),
         page_people.data(summary),
         page_plan.goals(summary),
+        *page_pins.pins(summary),
         page_people.rules(summary),
         page_people.about(summary),
     )
