@@ -12,12 +12,23 @@ from allocator.instance import Instance
 from allocator.options import Facts, build_options
 from allocator.policy import Policy
 from allocator.rule import closed_sessions, find_conflicts
+from allocator.solve.crew import Crew, local_crew
 from allocator.solve.lexicographic import solve
+from allocator.solve.regions import CUT_FROM, solve_by_region
 from allocator.stopwatch import Stopwatch
 
 
-def allocate(instance: Instance, policy: Policy, limits: Limits | None = None, report: Reporter = silent) -> Run:
-    """Place the entries of `instance` under `policy`, within `limits`, and audit the plan."""
+def allocate(
+    instance: Instance,
+    policy: Policy,
+    limits: Limits | None = None,
+    report: Reporter = silent,
+    crew: Crew | None = None,
+) -> Run:
+    """Place the entries of `instance` under `policy`, within `limits`, and audit the plan.
+
+    What is too large for one process is solved by region, by this crew, or by `limits.threads` local processes.
+    """
     limits = limits or Limits()
     watch = Stopwatch(limits.seconds, report)
     facts = Facts(instance)
@@ -27,7 +38,10 @@ def allocate(instance: Instance, policy: Policy, limits: Limits | None = None, r
     with watch.stage("formulate"):
         formulation = formulate(options, policy)
     with watch.stage("solve"):
-        answer = solve(formulation, limits, watch)
+        if limits.backend == "auto" and formulation.n_options > CUT_FROM:
+            answer = solve_by_region(formulation, limits, watch, crew or local_crew(limits.threads))
+        else:
+            answer = solve(formulation, limits, watch)
     with watch.stage("audit"):
         allocation = Allocation.from_options(options, answer.chosen)
         audited = audit(facts, policy, allocation, answer.goals, conflicts)

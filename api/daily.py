@@ -17,6 +17,7 @@ from allocator.policy import Policy, read_policy
 from allocator.report import write_run
 from allocator.run import allocate
 from allocator.verify import verify
+from api.cluster import crew_at
 from api.progress import told
 from api.settings import Settings
 from api.words import run_lines
@@ -28,7 +29,7 @@ def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) ->
     refuse_unusable(out)
     policy = policy_of(settings)
     try:
-        with told() as report:
+        with crew_at(settings.executor) as crew, told() as report:
             report(Progress("read", 0.0))
             intake = read_instance(instance)
             limits = Limits(
@@ -39,7 +40,7 @@ def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) ->
                 backend=settings.backend.value,
                 strict=settings.strict,
             )
-            run = allocate(intake.instance, policy, limits, report)
+            run = allocate(intake.instance, policy, limits, report, crew)
             report(Progress("write", sum(run.seconds.values())))
             write_run(run, intake, out, settings.previous)
     except KeyboardInterrupt as error:
