@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+import numpy as np
+
 from allocator.allocation import Allocation
-from allocator.instance import Bools, Ints
+from allocator.instance import Bools, Floats, Ints
 from allocator.options import Facts
 from allocator.policy import Policy
 from allocator.rule import Conflict, Violation
@@ -83,15 +85,22 @@ class TracePoint:
     bound: int | None
 
 
+Pairs = tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True)
 class Progress:
-    """What is told to people while a run goes on."""
+    """What is told to people while a run goes on.
+
+    `places` gives (entry_id, session_id) of the best plan so far, which keeps every rule; None before there is one.
+    """
 
     stage: str
     seconds: float
     goal: str = ""
     value: int | None = None
     bound: int | None = None
+    places: Callable[[], Pairs] | None = field(default=None, compare=False)
 
 
 Reporter = Callable[[Progress], None]
@@ -119,14 +128,29 @@ class Certificate:
 
 
 @dataclass(frozen=True, eq=False)
+class Start:
+    """Where a solve begins, and what it leaves to the next: placements and row prices, any of them unknown.
+
+    chosen    (n_options,) placements; they need not keep every row
+    of_sum    (n_rows,) prices of all goals together
+    of_goals  by number of the goal, prices (n_rows + goals before it)
+    """
+
+    chosen: Bools | None = None
+    of_sum: Floats | None = None
+    of_goals: Mapping[int, Floats] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
 class Answer:
-    """What the solve returns: chosen options and what is proven about them."""
+    """What the solve returns: chosen options, what is proven about them, and what the next solve can begin from."""
 
     chosen: Bools
     goals: tuple[GoalResult, ...]
     ending: Ending
     certificate: Certificate
     trace: tuple[TracePoint, ...]
+    left: Start
 
 
 @dataclass(frozen=True)
@@ -154,6 +178,25 @@ class Unplaced:
 
 
 @dataclass(frozen=True, eq=False)
+class Memory:
+    """Places, and row prices in the sense of a maximisation.
+
+    pairs   (entry_id, session_id) of every place
+    rows    (n_rows,) names of rows: rule and key
+    goals   labels of the goals, in order
+    known   (1 + n_goals,) are there prices: of all goals together, then of each
+    prices  (1 + n_goals, n_rows); rates (n_goals, n_goals) of the rows that hold the goals before
+    """
+
+    pairs: Pairs
+    rows: tuple[str, ...] = ()
+    goals: tuple[str, ...] = ()
+    known: Bools = field(default_factory=lambda: np.zeros(1, dtype=bool))
+    prices: Floats = field(default_factory=lambda: np.zeros((1, 0)))
+    rates: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+
+
+@dataclass(frozen=True, eq=False)
 class Run:
     """One solve with its inputs, policy, answer, audit and certificate."""
 
@@ -170,6 +213,7 @@ class Run:
     ending: Ending
     certificate: Certificate
     trace: tuple[TracePoint, ...]
+    memory: Memory
     entries_with_option: frozenset[str]
     n_options: int
     seconds: Mapping[str, float] = field(default_factory=dict)

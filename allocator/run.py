@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from allocator.allocation import Allocation
-from allocator.answer import Limits, Reporter, Run, silent
+from allocator.answer import Limits, Memory, Reporter, Run, Start, silent
 from allocator.audit import audit
 from allocator.baseline import baseline
 from allocator.explain import explain_unplaced
@@ -16,6 +18,7 @@ from allocator.solve.crew import Crew, local_crew
 from allocator.solve.lexicographic import solve
 from allocator.solve.regions import CUT_FROM, solve_by_region
 from allocator.stopwatch import Stopwatch
+from allocator.warm import memory_of, pairs_of, start_of
 
 
 def allocate(
@@ -23,10 +26,12 @@ def allocate(
     policy: Policy,
     limits: Limits | None = None,
     report: Reporter = silent,
+    memory: Memory | None = None,
     crew: Crew | None = None,
 ) -> Run:
     """Place the entries of `instance` under `policy`, within `limits`, and audit the plan.
 
+    `memory` is what an earlier run, or an interrupted one, left: this one begins from it.
     What is too large for one process is solved by region, by this crew, or by `limits.threads` local processes.
     """
     limits = limits or Limits()
@@ -38,10 +43,11 @@ def allocate(
     with watch.stage("formulate"):
         formulation = formulate(options, policy)
     with watch.stage("solve"):
+        watch.named = partial(pairs_of, formulation)
         if limits.backend == "auto" and formulation.n_options > CUT_FROM:
             answer = solve_by_region(formulation, limits, watch, crew or local_crew(limits.threads))
         else:
-            answer = solve(formulation, limits, watch)
+            answer = solve(formulation, limits, watch, start_of(memory, formulation) if memory else Start())
     with watch.stage("audit"):
         allocation = Allocation.from_options(options, answer.chosen)
         audited = audit(facts, policy, allocation, answer.goals, conflicts)
@@ -62,6 +68,7 @@ def allocate(
         ending=answer.ending,
         certificate=answer.certificate,
         trace=answer.trace,
+        memory=memory_of(formulation, answer.chosen, answer.left),
         entries_with_option=options.entries_with_option,
         n_options=len(options),
         seconds=watch.seconds,

@@ -5,20 +5,28 @@ Writing is the business of `allocator.report`; the formats are those of the data
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow
 import pyarrow.parquet
 from pydantic import ValidationError
 
 from allocator import schema
+from allocator.answer import Memory
 from allocator.errors import InputError
 from allocator.instance import Instance, InstanceInfo
 from allocator.report.safe import read_csv
+from allocator.warm import FILE, memory_from
 
+LARGEST_BYTES = 1 << 30
+"""Of a prices file once unpacked."""
 CONTENTS = (
     "allocation.csv",
     "unplaced.csv",
@@ -32,6 +40,7 @@ CONTENTS = (
     "trace.csv",
     "run.json",
     "certificate.npz",
+    "prices.npz",
     "instance",
     "policy.toml",
     "report.html",
@@ -94,3 +103,21 @@ def stored_json(run_folder: Path, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError([f"{path}: given a {type(value).__name__}, wanted a JSON object."])
     return value
+
+
+def stored_memory(run_folder: Path) -> Memory:
+    """The memory that a run folder holds. Raises InputError where it cannot be read."""
+    table = stored_table(run_folder, "allocation.csv", ("entry_id", "session_id"))
+    pairs = tuple(zip(table["entry_id"].tolist(), table["session_id"].tolist(), strict=True))
+    path = run_folder / FILE
+    if not path.is_file():
+        return Memory(pairs)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(item.file_size for item in archive.infolist()) > LARGEST_BYTES:
+                raise InputError([f"{path} is larger than {LARGEST_BYTES >> 20} MiB unpacked. Maybe it is damaged."])
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in arrays.files}
+        return memory_from(pairs, found)
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError([f"{path} cannot be read: {error}. Maybe run without --previous."]) from error

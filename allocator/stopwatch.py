@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from allocator.answer import Progress, Reporter, silent
+from allocator.answer import Pairs, Progress, Reporter, silent
+from allocator.instance import Bools
 
 
 class Stopwatch:
@@ -16,6 +18,8 @@ class Stopwatch:
         self._start = time.monotonic()
         self._limit = limit
         self._report = report
+        self.named: Callable[[Bools], Pairs] | None = None
+        """Turns placements (n_options,) into pairs of ids, for those who are told; set once options are known."""
         self.seconds: dict[str, float] = {}
 
     @property
@@ -32,11 +36,20 @@ class Stopwatch:
         """The same watch with a limit that leaves these seconds for what comes after."""
         shorter = Stopwatch(self._limit - seconds, self._report)
         shorter._start = self._start
+        shorter.named = self.named
         return shorter
 
-    def tell(self, stage: str, goal: str = "", value: int | None = None, bound: int | None = None) -> None:
-        """Tell people where the run is."""
-        self._report(Progress(stage, self.elapsed, goal, value, bound))
+    def tell(
+        self,
+        stage: str,
+        goal: str = "",
+        value: int | None = None,
+        bound: int | None = None,
+        chosen: Bools | None = None,
+    ) -> None:
+        """Tell people where the run is; `chosen` (n_options,) are the placements of the best plan so far."""
+        places = None if self.named is None or chosen is None else partial(self.named, chosen)
+        self._report(Progress(stage, self.elapsed, goal, value, bound, places))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -60,7 +60,10 @@ def run(
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME.PARAMETER=VALUE", help="Change one parameter.")
     ] = None,
-    previous: Annotated[Path | None, typer.Option(help="Folder of the run before, for changes.csv.")] = None,
+    previous: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the run before: this one begins from it, and changes.csv says what moved."),
+    ] = None,
     seconds: Annotated[
         float | None, typer.Option(min=0.1, help="Seconds from options to audited plan; 120 unless --work is given.")
     ] = None,
@@ -78,9 +81,7 @@ def run(
     """Plan an instance: an audited plan, its proof, reasons, exports and a report."""
     from api.daily import plan_day
 
-    settings = Settings(
-        policy, tuple(changes or ()), previous, seconds, work, seed, threads, strict, backend, executor
-    )
+    settings = Settings(policy, tuple(changes or ()), previous, seconds, work, seed, threads, strict, backend, executor)
     plan_day(instance, out, settings, as_json=as_json)
 
 

@@ -16,6 +16,7 @@ from allocator.intake import read_instance, summary_lines
 from allocator.policy import Policy, read_policy
 from allocator.report import write_run
 from allocator.run import allocate
+from allocator.run_folder import stored_memory
 from allocator.verify import verify
 from api.cluster import crew_at
 from api.progress import told
@@ -28,6 +29,7 @@ def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) ->
     """Read, plan, audit, write; exit 5 where the audit fails, 130 where it was cancelled with a plan."""
     refuse_unusable(out)
     policy = policy_of(settings)
+    memory = None if settings.previous is None else stored_memory(settings.previous)
     try:
         with crew_at(settings.executor) as crew, told() as report:
             report(Progress("read", 0.0))
@@ -40,7 +42,7 @@ def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) ->
                 backend=settings.backend.value,
                 strict=settings.strict,
             )
-            run = allocate(intake.instance, policy, limits, report, crew)
+            run = allocate(intake.instance, policy, limits, report, memory, crew)
             report(Progress("write", sum(run.seconds.values())))
             write_run(run, intake, out, settings.previous)
     except KeyboardInterrupt as error:

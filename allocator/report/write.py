@@ -13,7 +13,7 @@ import os
 import platform
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +23,7 @@ import numpy as np
 
 from allocator.answer import Audit, Certificate, Run
 from allocator.errors import UsageError
+from allocator.instance import Array
 from allocator.intake import Intake, write_instance
 from allocator.policy import policy_toml
 from allocator.report.changes import changes_table
@@ -39,6 +40,7 @@ from allocator.report.tables import (
     trace_table,
     unplaced_table,
 )
+from allocator.warm import FILE, memory_arrays
 
 PACKAGES = ("numpy", "pandas", "highspy", "ortools", "pulp")
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -96,6 +98,7 @@ def write_files(run: Run, intake: Intake | None, folder: Path, previous: Path | 
     write_text(folder / "audit.json", json_text(audit_figures(run.audit)))
     write_text(folder / "report.html", page(summary))
     (folder / "certificate.npz").write_bytes(certificate_bytes(run.certificate))
+    (folder / FILE).write_bytes(npz_bytes(memory_arrays(run.memory)))
     write_instance(run.facts.instance, folder / "instance")
     write_text(folder / "run.json", json_text(run_record(run, policy, file_hashes(folder))))
 
@@ -147,7 +150,7 @@ def run_record(run: Run, policy: str, files: dict[str, str]) -> dict[str, Any]:
 
 
 def certificate_bytes(certificate: Certificate) -> bytes:
-    """certificate.npz with fixed times inside, so that equal prices give equal bytes; np.load reads it."""
+    """certificate.npz."""
     arrays = {
         "scale": np.array(certificate.scale, dtype=np.int64),
         "prices": certificate.prices,
@@ -155,6 +158,11 @@ def certificate_bytes(certificate: Certificate) -> bytes:
         "proven": certificate.proven,
         "by_session": certificate.by_session,
     }
+    return npz_bytes(arrays)
+
+
+def npz_bytes(arrays: Mapping[str, Array]) -> bytes:
+    """Arrays as np.load reads them, with fixed times inside, so that equal arrays give equal bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():

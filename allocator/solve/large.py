@@ -17,8 +17,9 @@ import numpy as np
 from allocator.backends.process import Worker
 from allocator.certificate import goal_rows
 from allocator.formulation import Model
-from allocator.instance import Floats, Ints
+from allocator.instance import Bools, Floats, Ints
 from allocator.solve.arrays import Layout, Part
+from allocator.solve.construct import option_rank
 from allocator.solve.dual import Dual, solve_dual
 from allocator.solve.improve import blended, sweep_small
 from allocator.solve.loader import complete
@@ -76,15 +77,23 @@ class LargeSearch:
         """The model, laid out once."""
         return Layout.of(self.plan.model)
 
-    def together(self, pace: Pace) -> Dual:
-        """All goals at once; the dual of their sum."""
+    def together(self, pace: Pace, chosen: Bools | None) -> None:
+        """All goals at once, from placements (n_options,) of an earlier plan or from nothing."""
         model, gains = self.plan.model, gains_of(self.plan.model)
-        dual = self._dual(gains, pace)
         part = Part.of(self.layout, np.ones(model.n_options, dtype=bool))
+        self._load(part, gains, np.argsort(option_rank(model)[part.option], kind="stable"))
+        dual = self._dual(gains, pace)
         search = Search(part, gains, dual.prices, model.column_lower, self.seed)
-        search.start(order_of(dual, part))
-        self._anneal(search, (), pace.part(1.0 - DUAL_SHARE), 1.0)
-        return dual
+        search.start(order_of(dual, part) if chosen is None else np.flatnonzero(chosen[part.option]))
+        self._anneal(search, (), pace.part(1.0 - DUAL_SHARE), 1.0 if chosen is None else WARMTH)
+
+    def _load(self, part: Part, gains: Floats, order: Ints) -> None:
+        """A plan from the first second: everybody in order, wherever they fit."""
+        nothing = np.zeros(self.plan.model.n_rows)
+        search = Search(part, gains, nothing, self.plan.model.column_lower, self.seed)
+        search.load(order)
+        if search.best is not None:
+            self.plan.offer(complete(self.plan.model, part.chosen(search.best.place)), ())
 
     def one(self, held: Sequence[int], pace: Pace) -> None:
         """The goal after those held, from the plan as it stands."""

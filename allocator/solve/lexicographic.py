@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
-from allocator.answer import Answer, Ending, GoalResult, Limits
+from allocator.answer import Answer, Ending, GoalResult, Limits, Start
 from allocator.backends import highs
 from allocator.backends.problem import Budget
 from allocator.backends.process import Worker
@@ -52,44 +52,52 @@ RESERVE = (1.0, 6.0)
 """Left for the audit and the reasons: seconds, and so many times what came before the solve."""
 
 
-def solve(model: Model, limits: Limits, watch: Stopwatch) -> Answer:
-    """The best plan found within the limits, with a result for every goal."""
+@dataclass(eq=False)
+class Found:
+    """What a search has found beside its plan: how goals ended, and prices of goals and of all goals together."""
+
+    solves: dict[int, GoalSolve]
+    of_goals: dict[int, Floats]
+    of_sum: Floats | None
+
+
+def solve(model: Model, limits: Limits, watch: Stopwatch, start: Start | None = None) -> Answer:
+    """The best plan found within the limits, with a result for every goal; `start` is what an earlier solve left."""
+    start = start or Start()
     watch = watch.reserving(RESERVE[0] + RESERVE[1] * watch.elapsed)
+    large = limits.backend == "auto" and not is_small(model)
     with Worker() as worker, Worker() as second:
-        plan = Plan(model, first_plan(model, limits, watch, worker), [])
-        solves: dict[int, GoalSolve] = {}
-        proposed: dict[int, Floats] = {}
+        plan = Plan(model, first_plan(model, limits, watch, worker, large), [])
+        found = Found({}, dict(start.of_goals), start.of_sum)
         cancelled = False
         try:
-            search(plan, solves, proposed, limits, watch, (worker, second))
+            if large:
+                search_large(plan, found, start.chosen, limits, watch, worker)
+            else:
+                begin_from(plan, start.chosen)
+                search_small(plan, found.solves, limits, watch, (worker, second))
         except KeyboardInterrupt:
             cancelled = True
     fill_up(plan, watch)
     values = goal_values(model, plan.columns)
     try:
-        certificate, bounds = prove_all(model, values, proposed, 0.0 if cancelled else watch.left, limits)
+        certificate, bounds = prove_all(model, values, found.of_goals, 0.0 if cancelled else watch.left, limits)
     except KeyboardInterrupt:
         cancelled = True
         certificate, bounds = prove_all(model, values, {}, 0.0, limits)
     unbegun = GoalSolve(None, None, Ending.CANCELLED if cancelled else Ending.TIME_LIMIT)
-    results = [goal_result(model, k, values[k], solves.get(k, unbegun), bounds[k]) for k in range(len(model.goals))]
+    n_goals = len(model.goals)
+    results = [goal_result(model, k, values[k], found.solves.get(k, unbegun), bounds[k]) for k in range(n_goals)]
     unproven = [result.ending for result in results if result.ending is not Ending.OPTIMAL]
     ending = Ending.CANCELLED if cancelled else unproven[0] if unproven else Ending.OPTIMAL
-    return Answer(plan.chosen, tuple(results), ending, certificate, tuple(plan.trace))
+    left = Start(plan.chosen, found.of_sum, found.of_goals)
+    return Answer(plan.chosen, tuple(results), ending, certificate, tuple(plan.trace), left)
 
 
-def search(
-    plan: Plan,
-    solves: dict[int, GoalSolve],
-    proposed: dict[int, Floats],
-    limits: Limits,
-    watch: Stopwatch,
-    workers: tuple[Worker, Worker],
+def search_small(
+    plan: Plan, solves: dict[int, GoalSolve], limits: Limits, watch: Stopwatch, workers: tuple[Worker, Worker]
 ) -> None:
-    """Improve the plan goal by goal; `solves` is filled as goals are finished, `proposed` with prices on the way."""
-    if limits.backend == "auto" and not is_small(plan.model):
-        search_large(plan, solves, proposed, limits, watch, workers[0])
-        return
+    """Improve the plan goal by goal with an exact solver; `solves` is filled as goals are finished."""
     model, held = plan.model, list[int]()
     proof = PROOF_SHARE * limits.seconds if np.isfinite(limits.seconds) else 0.0
     for k in range(len(model.goals)):
@@ -108,14 +116,12 @@ def search(
 
 
 def search_large(
-    plan: Plan,
-    solves: dict[int, GoalSolve],
-    proposed: dict[int, Floats],
-    limits: Limits,
-    watch: Stopwatch,
-    worker: Worker,
+    plan: Plan, found: Found, chosen: Bools | None, limits: Limits, watch: Stopwatch, worker: Worker
 ) -> None:
-    """Improve a plan too large for exact solvers: all goals together, then one after the other with its prices."""
+    """Improve a plan too large for exact solvers: all goals together, then one after the other with its prices.
+
+    `chosen` (n_options,) are placements to begin from.
+    """
     model, held, moved = plan.model, list[int](), moved_goals(plan.model)
     now = moved[0] if moved else 0
     told = watch.elapsed
@@ -126,13 +132,14 @@ def search_large(
             told = watch.elapsed
             plan.note(now, watch)
 
-    large = LargeSearch(plan, limits.seed, heard, worker)
     if not moved or watch.left < SHORTEST_SECONDS:
         return
+    large = LargeSearch(plan, limits.seed, heard, worker, found.of_sum)
     alone = len(moved) == 1
-    dual = large.together(pace_of(1.0 if alone else TOGETHER_SHARE, watch, limits, alone))
-    if alone:
-        proposed[now] = dual.prices
+    large.together(pace_of(1.0 if alone else TOGETHER_SHARE, watch, limits, alone), chosen)
+    found.of_sum = large.prices
+    if alone and large.prices is not None:
+        found.of_goals[now] = np.append(large.prices, np.zeros(now))
     for k, goal in enumerate(model.goals):
         begun, now = watch.elapsed, k
         ending = Ending.WORK_LIMIT if limits.work is not None else Ending.TIME_LIMIT
@@ -142,12 +149,22 @@ def search_large(
             break
         elif not alone:
             pace = pace_of(goal_share(k, len(model.goals)), watch, limits, alone)
-            proposed[k] = dual_prices(model, k, held, None, PROOF_SHARE_OF_GOAL * pace.seconds, pace.part(0.5).steps)
+            short = pace.part(PROOF_SHARE_OF_GOAL)
+            begin = found.of_goals.get(k)
+            found.of_goals[k] = dual_prices(model, k, held, begin, short.seconds, short.steps, lambda _: heard())
             improve_large(plan, held, large, pace.part(1.0 - PROOF_SHARE_OF_GOAL), limits, worker)
-        refill(plan, option_rank(model), held)
-        solves[k] = GoalSolve(None, None, ending, watch.elapsed - begun)
+        found.solves[k] = GoalSolve(None, None, ending, watch.elapsed - begun)
         plan.note(k, watch)
         held.append(held_value(model, k, goal.value(plan.columns)))
+
+
+def begin_from(plan: Plan, chosen: Bools | None) -> None:
+    """Take as many of these placements (n_options,) as every row allows, and what fits beside them."""
+    if chosen is None:
+        return
+    model = plan.model
+    first = np.where(chosen, option_rank(model) - model.n_options, option_rank(model))
+    plan.offer(complete(model, construct(model, first)), ())
 
 
 def pace_of(share: float, watch: Stopwatch, limits: Limits, alone: bool) -> Pace:
@@ -209,12 +226,17 @@ def goal_share(k: int, n_goals: int) -> float:
     return min(1.0, 3.0 / (n_goals - k + 2))
 
 
-def first_plan(model: Model, limits: Limits, watch: Stopwatch, worker: Worker) -> Ints:
-    """A plan that keeps every row: greedy, or where pins defeat that, by an exact solver."""
+def first_plan(model: Model, limits: Limits, watch: Stopwatch, worker: Worker, large: bool) -> Ints:
+    """A plan that keeps every row: greedy, or where pins defeat that, by an exact solver.
+
+    Of a large model nothing but what is fixed, where that keeps every row: its search loads at once.
+    """
+    nothing = complete(model, model.fixed.copy())
+    if large and feasible(model, nothing):
+        return nothing
     columns = complete(model, construct(model))
     if feasible(model, columns):
         return columns
-    nothing = complete(model, model.fixed.copy())
     if feasible(model, nothing):
         return nothing
     for core in (around_pins(model), np.ones(model.n_options, dtype=bool)):

@@ -44,4 +44,4 @@ class Plan:
         goal = self.model.goals[k]
         value = goal.value(self.columns)
         self.trace.append(TracePoint(watch.elapsed, goal.label, value, bound))
-        watch.tell("solve", goal.label, value, bound)
+        watch.tell("solve", goal.label, value, bound, self.chosen)

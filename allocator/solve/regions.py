@@ -10,21 +10,20 @@ Source: docs/decisions/0031-regions.md.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from allocator.answer import Answer, Ending, Limits, silent
+from allocator.answer import Answer, Ending, Limits, Start, silent
 from allocator.backends.process import Worker
 from allocator.certificate import UNPRICED, certified_without_prices, held_value
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
-from allocator.solve.construct import option_rank
 from allocator.solve.crew import Crew, Key, done_by
 from allocator.solve.exact import GoalSolve
 from allocator.solve.large import LargeSearch, moved_goals
-from allocator.solve.lexicographic import first_plan, goal_result, refill, solve
+from allocator.solve.lexicographic import first_plan, goal_result, solve
 from allocator.solve.loader import complete, feasible, goal_values
 from allocator.solve.pace import Pace
 from allocator.solve.part_model import Place, Shares, part_model, room_left
@@ -87,14 +86,11 @@ def improved(model: Model, start: Ints, limits: Limits) -> Bools:
             if k in moved:
                 seconds = (deadline - time.monotonic()) / (len(moved) - moved.index(k))
                 large.one(held, Pace(max(0.0, seconds), limits.work))
-                refill(plan, option_rank(model), held)
             held.append(held_value(model, k, goal.value(plan.columns)))
     return plan.chosen
 
 
-def solve_by_region(
-    model: Model, limits: Limits, watch: Stopwatch, crew: Crew, most: int = MOST_OF_A_REGION
-) -> Answer:
+def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, most: int = MOST_OF_A_REGION) -> Answer:
     """The best plan found within the limits, region by region, with a result for every goal."""
     begun = watch.elapsed
     values = goal_values(model, model.column_lower)
@@ -113,7 +109,7 @@ def solve_by_region(
         cancelled = True
     if not feasible(model, plan.columns):
         with Worker() as worker:
-            plan.columns = first_plan(model, limits, watch, worker)
+            plan.columns = first_plan(model, limits, watch, worker, large=True)
     values = goal_values(model, plan.columns)
     proposed = {k: prices.get(k, np.zeros(model.n_rows + k)) for k in range(len(model.goals))}
     certificate, bounds = prove_all(model, values, proposed, 0.0, replace(limits, threads=1))
@@ -121,7 +117,8 @@ def solve_by_region(
     ended = GoalSolve(None, None, Ending.CANCELLED if cancelled else usual, watch.elapsed)
     results = tuple(goal_result(model, k, values[k], ended, bounds[k]) for k in range(len(model.goals)))
     unproven = [result.ending for result in results if result.ending is not Ending.OPTIMAL]
-    return Answer(plan.chosen, results, unproven[0] if unproven else Ending.OPTIMAL, certificate, tuple(plan.trace))
+    ending = unproven[0] if unproven else Ending.OPTIMAL
+    return Answer(plan.chosen, results, ending, certificate, tuple(plan.trace), Start(plan.chosen, None, proposed))
 
 
 def solve_regions(

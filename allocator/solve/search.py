@@ -179,11 +179,16 @@ class Search:
         refresh(part.arrays, self.values, self.state)
         self.keep()
 
+    def load(self, order: Ints) -> None:
+        """Place options of the part in this order wherever they fit beside what is there."""
+        load(self.part.arrays, self.values, self.state, order)
+        refresh(self.part.arrays, self.values, self.state)
+        self.keep()
+
     def start(self, order: Ints) -> None:
-        """Load options of the part in this order on top of what is there, then repack every session once."""
+        """Load, then repack every session once."""
         arrays = self.part.arrays
-        load(arrays, self.values, self.state, order)
-        refresh(arrays, self.values, self.state)
+        self.load(order)
         sessions = np.flatnonzero(np.diff(arrays.session_start) > 0)
         repack_many(arrays, self.values, self.state, self.desk, sessions, 0.0, 0.0, 0.0, 1)
         self.keep()

@@ -11,7 +11,7 @@ import pandas as pd
 
 from allocator import schema
 from allocator.allocation import Allocation
-from allocator.answer import Certificate, Ending, GoalResult, Limits, Run, TracePoint, Unplaced
+from allocator.answer import Certificate, Ending, GoalResult, Limits, Memory, Run, TracePoint, Unplaced
 from allocator.audit import audit
 from allocator.baseline import baseline
 from allocator.formulation import formulate
@@ -155,6 +155,7 @@ def run_of(options: Options, policy: Policy, chosen: np.ndarray[Any, Any], reaso
             np.array([1, 0], dtype=np.int64),
             np.array([0, 1], dtype=np.int64),
         ),
+        memory=Memory(()),
         trace=(TracePoint(0.5, goals[0].label, 3, None), TracePoint(1.25, goals[0].label, 2, 2)),
         entries_with_option=options.entries_with_option,
         n_options=len(options),

@@ -65,7 +65,7 @@ def test_first_plan_keeps_every_row_pins_and_hard_equity_among_them(daily: bool)
     with Worker() as worker:
         for case in random_cases(0, 20, daily=daily):
             if case.allowed.any():
-                columns = first_plan(case.formulation, Limits(), Stopwatch(60), worker)
+                columns = first_plan(case.formulation, Limits(), Stopwatch(60), worker, large=False)
                 assert feasible(case.formulation, columns)
                 pinned += case.pinned
     assert pinned >= 1

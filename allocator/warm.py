@@ -1,0 +1,103 @@
+"""warm: what a run leaves to the next one, its places and its prices by name, and how the next begins from them.
+
+Prices of another day prove nothing by themselves and need not fit: they are where the search for prices begins.
+A row that is new begins at no price, one that is gone is forgotten; rows are the same where rule and key are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from allocator.answer import Memory, Pairs, Start
+from allocator.formulation import Formulation, Model
+from allocator.instance import Array, Bools, Floats
+
+FILE = "prices.npz"
+
+
+def row_names(model: Model) -> tuple[str, ...]:
+    """Rule and key of every row."""
+    names: list[str] = []
+    for block in model.blocks:
+        names += [f"{block.label}: {key}" for key in model.rows.keys[block.start : block.stop]]
+    return tuple(names)
+
+
+def memory_of(formulation: Formulation, chosen: Bools, left: Start) -> Memory:
+    """What the solve of a formulation leaves to the next."""
+    n_goals, n_rows = len(formulation.goals), formulation.n_rows
+    known = np.zeros(1 + n_goals, dtype=bool)
+    prices, rates = np.zeros((1 + n_goals, n_rows)), np.zeros((n_goals, n_goals))
+    if left.of_sum is not None:
+        known[0], prices[0] = True, left.of_sum
+    for k, found in left.of_goals.items():
+        known[1 + k], prices[1 + k], rates[k, :k] = True, found[:n_rows], found[n_rows:]
+    labels = tuple(goal.label for goal in formulation.goals)
+    return Memory(pairs_of(formulation, chosen), row_names(formulation), labels, known, prices, rates)
+
+
+def pairs_of(formulation: Formulation, chosen: Bools) -> Pairs:
+    """(entry_id, session_id) of the options chosen (n_options,)."""
+    options, picked = formulation.options, np.flatnonzero(chosen)
+    entries = options.instance.column("patients", "entry_id")[options.entry[picked]]
+    sessions = options.instance.column("sessions", "session_id")[options.session[picked]]
+    return tuple(zip(entries.tolist(), sessions.tolist(), strict=True))
+
+
+def start_of(memory: Memory, formulation: Formulation) -> Start:
+    """The memory in the numbers of a formulation: places that still are options, prices of rows that still are."""
+    options = formulation.options
+    entry_row, session_row = options.instance.entry_row, options.instance.session_row
+    wanted = {(entry_row.get(entry, -1), session_row.get(session, -1)) for entry, session in memory.pairs}
+    pairs = zip(options.entry.tolist(), options.session.tolist(), strict=True)
+    chosen = np.fromiter((pair in wanted for pair in pairs), dtype=bool, count=len(options))
+    number = {name: row for row, name in enumerate(memory.rows)}
+    place = np.array([number.get(name, -1) for name in row_names(formulation)], dtype=np.int64)
+
+    def of_rows(prices: Floats) -> Floats:
+        found: Floats = np.append(prices, 0.0)[place]
+        return found
+
+    of_goals = {}
+    for k, goal in enumerate(formulation.goals):
+        if goal.label in memory.goals and memory.known[1 + (old := memory.goals.index(goal.label))]:
+            rates = [_rate(memory, old, earlier.label) for earlier in formulation.goals[:k]]
+            of_goals[k] = np.append(of_rows(memory.prices[1 + old]), rates)
+    return Start(chosen, of_rows(memory.prices[0]) if memory.known[0] else None, of_goals)
+
+
+def _rate(memory: Memory, goal: int, earlier: str) -> float:
+    return float(memory.rates[goal, memory.goals.index(earlier)]) if earlier in memory.goals else 0.0
+
+
+def memory_from(pairs: Pairs, arrays: Mapping[str, Array]) -> Memory:
+    """What the arrays of a prices file say; KeyError or ValueError where they say nothing sensible."""
+    rows, goals = tuple(map(str, arrays["rows"])), tuple(map(str, arrays["goals"]))
+    prices, rates = arrays["prices"].astype(np.float64), arrays["rates"].astype(np.float64)
+    n_goals = len(goals)
+    if (
+        prices.shape != (1 + n_goals, len(rows))
+        or rates.shape != (n_goals, n_goals)
+        or len(arrays["known"]) != len(prices)
+    ):
+        raise ValueError("its arrays do not fit each other")
+    if not (np.isfinite(prices).all() and np.isfinite(rates).all()):
+        raise ValueError("a price is no number")
+    return Memory(pairs, rows, goals, arrays["known"].astype(bool), prices, rates)
+
+
+def memory_arrays(memory: Memory) -> dict[str, Array]:
+    """The arrays of a prices file."""
+    return {
+        "rows": _text(memory.rows),
+        "goals": _text(memory.goals),
+        "known": memory.known,
+        "prices": memory.prices.astype(np.float32),
+        "rates": memory.rates.astype(np.float32),
+    }
+
+
+def _text(words: Sequence[str]) -> Array:
+    return np.array(words, dtype=np.str_) if words else np.zeros(0, dtype="<U1")
