@@ -29,9 +29,8 @@ def crew_at(address: str | None) -> Iterator[Crew | None]:
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except OSError as error:
-        raise UsageError(
-            f"No Dask scheduler answers at {address}. Maybe it is not started, or on another port."
-        ) from error
+        message = f"No Dask scheduler answers at {address}. Maybe it is not started, or on another port."
+        raise UsageError(message) from error
     with client:
         workers = len(client.scheduler_info(n_workers=-1)["workers"])
         if not workers:

@@ -124,7 +124,7 @@ def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, 
 def solve_regions(
     plan: Plan, regions: Regions, prices: dict[int, Floats], limits: Limits, watch: Stopwatch, crew: Crew
 ) -> None:
-    """Solve every region; their placements become the plan, if together they keep every row, and `prices` are filled."""
+    """Solve every region; together they are the plan, if it keeps every row; `prices` are filled."""
     model = plan.model
     region = regions.of_session[model.session]
     inside = region == regions.of_entry[model.entry]
