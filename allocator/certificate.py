@@ -164,7 +164,7 @@ def _widest(model: Model, by_session: bool) -> int:
 def _refuse_overflow(model: Model, prices: Ints, values: Floats, widest: int) -> None:
     """Reduced prices, of which the goal brings so much (n_columns,), times `widest` must stay within 64 bits."""
     size = np.abs(prices.astype(np.float64))
-    largest = values + model.rows.magnitudes().column_prices(size[: model.n_rows])
+    largest = values + model.rows.column_sizes(size[: model.n_rows])
     for price, before in zip(size[model.n_rows :].tolist(), model.goals, strict=False):
         if price:
             largest += price * np.abs(before.values.astype(np.float64))

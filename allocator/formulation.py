@@ -179,6 +179,8 @@ def column_box(columns: Columns) -> tuple[Ints, Ints]:
 
 def forgiving(rows: Rows, fixed: Ints) -> Rows:
     """The rows, so wide that what is fixed satisfies them: no limit throws a booking out."""
+    if not fixed.any():
+        return rows
     activity = rows.activity(fixed)
     touched = rows.magnitudes().activity(fixed) > 0
     lower = np.where(touched, np.minimum(rows.lower, activity), rows.lower)

@@ -161,10 +161,16 @@ def build_options(facts: Facts, screens: Sequence[Screen], closed: Collection[in
     pieces = []
     is_open = np.ones(len(facts.instance.session_row), dtype=bool)
     is_open[list(closed)] = False
+    quickest = list(screens)
     for pairs in joined_pairs(facts, screens, waiting):
         pairs = kept(pairs, is_open[pairs.session])
-        for screen in screens:
+        share: dict[str, float] = {}
+        for screen in quickest:
+            before = max(1, len(pairs))
             pairs = kept(pairs, screen.keep(pairs))
+            share[screen.name] = len(pairs) / before
+        # Screens commute: what removes most comes first in the next chunk, so that the others look at little.
+        quickest.sort(key=lambda screen: share[screen.name])
         pieces.append((pairs.entry, pairs.session, pairs.fixed))  # and nothing that is worked out about them
     settled = fixed_options(facts)
     pieces.append((settled.entry, settled.session, settled.fixed))

@@ -31,6 +31,7 @@ from allocator.demand import Demand
 from allocator.errors import ContradictionError
 from allocator.instance import Array, Bools, Floats, Ints, read_only
 from allocator.options import Facts, Options
+from allocator.row_products import add_prices, add_sizes
 
 Pair = tuple[str, str]
 """entry_id, session_id."""
@@ -225,7 +226,16 @@ class Rows:
 
     def column_prices(self, prices: Array) -> Array:
         """matrix^T @ prices, (n_columns,)."""
-        found: Array = self.direct.T @ prices + self.members.T @ (self.weights.T @ prices)
+        found: Array = np.zeros(self.direct.shape[1], dtype=np.result_type(prices, np.int64))
+        add_prices(self.direct, prices, found)
+        add_prices(self.members, self.weights.T @ prices, found)
+        return found
+
+    def column_sizes(self, prices: Floats) -> Floats:
+        """The same with every coefficient without its sign (see `magnitudes`), prices none below 0."""
+        found = np.zeros(self.direct.shape[1])
+        add_sizes(self.direct, prices, found)
+        add_sizes(self.members, abs(self.weights).T @ prices, found)
         return found
 
     def magnitudes(self) -> Rows:

@@ -14,7 +14,9 @@ from allocator.instance import Instance
 from allocator.options import Facts, build_options
 from allocator.policy import Policy
 from allocator.rule import closed_sessions, find_conflicts
+from allocator.solve.crew import Crew, local_crew
 from allocator.solve.lexicographic import solve
+from allocator.solve.regions import CUT_FROM, solve_by_region
 from allocator.stopwatch import Stopwatch
 from allocator.warm import memory_of, pairs_of, start_of
 
@@ -25,10 +27,12 @@ def allocate(
     limits: Limits | None = None,
     report: Reporter = silent,
     memory: Memory | None = None,
+    crew: Crew | None = None,
 ) -> Run:
     """Place the entries of `instance` under `policy`, within `limits`, and audit the plan.
 
     `memory` is what an earlier run, or an interrupted one, left: this one begins from it.
+    What is too large for one process is solved by region, by this crew, or by `limits.threads` local processes.
     """
     limits = limits or Limits()
     watch = Stopwatch(limits.seconds, report)
@@ -40,7 +44,10 @@ def allocate(
         formulation = formulate(options, policy)
     with watch.stage("solve"):
         watch.named = partial(pairs_of, formulation)
-        answer = solve(formulation, limits, watch, start_of(memory, formulation) if memory else Start())
+        if limits.backend == "auto" and formulation.n_options > CUT_FROM:
+            answer = solve_by_region(formulation, limits, watch, crew or local_crew(limits.threads))
+        else:
+            answer = solve(formulation, limits, watch, start_of(memory, formulation) if memory else Start())
     with watch.stage("audit"):
         allocation = Allocation.from_options(options, answer.chosen)
         audited = audit(facts, policy, allocation, answer.goals, conflicts)

@@ -74,12 +74,15 @@ def run(
     threads: Annotated[int | None, typer.Option(min=1, max=64, help="Threads; all cores unless given.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop where a booking does not fit.")] = False,
     backend: Annotated[Backend, typer.Option(help="Solver; auto chooses by size.")] = Backend.AUTO,
+    executor: Annotated[
+        str, typer.Option(help="Who solves the regions of a country: local, or a Dask scheduler at tcp://HOST:PORT.")
+    ] = "local",
     as_json: JsonOption = False,
 ) -> None:
     """Plan an instance: an audited plan, its proof, reasons, exports and a report."""
     from api.daily import plan_day
 
-    settings = Settings(policy, tuple(changes or ()), previous, seconds, work, seed, threads, strict, backend)
+    settings = Settings(policy, tuple(changes or ()), previous, seconds, work, seed, threads, strict, backend, executor)
     plan_day(instance, out, settings, as_json=as_json)
 
 

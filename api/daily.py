@@ -19,8 +19,10 @@ from allocator.policy import Policy, read_policy
 from allocator.report import write_run
 from allocator.run import allocate
 from allocator.run_folder import stored_memory
+from allocator.solve.crew import Crew
 from allocator.verify import verify
 from allocator.why.impossible import explained_lines
+from api.cluster import crew_at
 from api.progress import told
 from api.settings import Settings
 from api.words import run_lines
@@ -33,7 +35,7 @@ def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) ->
     policy = policy_of(settings)
     memory = None if settings.previous is None else stored_memory(settings.previous)
     try:
-        with told() as report:
+        with crew_at(settings.executor) as crew, told() as report:
             report(Progress("read", 0.0))
             intake = read_instance(instance)
             limits = Limits(
@@ -44,7 +46,7 @@ def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) ->
                 backend=settings.backend.value,
                 strict=settings.strict,
             )
-            run = planned(intake.instance, policy, limits, report, memory)
+            run = planned(intake.instance, policy, limits, report, memory, crew)
             report(Progress("write", sum(run.seconds.values())))
             write_run(run, intake, out, settings.previous)
     except KeyboardInterrupt as error:
@@ -57,10 +59,17 @@ def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) ->
         raise typer.Exit(130)
 
 
-def planned(instance: Instance, policy: Policy, limits: Limits, report: Reporter, memory: Memory | None = None) -> Run:
+def planned(
+    instance: Instance,
+    policy: Policy,
+    limits: Limits,
+    report: Reporter,
+    memory: Memory | None = None,
+    crew: Crew | None = None,
+) -> Run:
     """The run; where pins or bookings contradict what is possible, the error also says the smallest set that does."""
     try:
-        return allocate(instance, policy, limits, report, memory)
+        return allocate(instance, policy, limits, report, memory, crew)
     except ContradictionError as error:
         why = explained_lines(Facts(instance), policy, strict=limits.strict)
         raise ContradictionError("\n".join([str(error), *why])) from error

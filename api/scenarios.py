@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +21,8 @@ from allocator.lab.scenario_file import read_study
 from allocator.lab.scenario_words import study_lines, study_page
 from allocator.report.safe import write_csv
 from allocator.report.write import json_text, write_text
+from allocator.solve.crew import local_crew
+from api.cluster import crew_at
 from api.daily import say
 from models import CATALOGUE
 
@@ -61,21 +62,9 @@ def refuse_other_folder(out: Path) -> None:
 
 @contextmanager
 def executor_of(address: str, workers: int) -> Iterator[Executor]:
-    """`local`: as many processes as asked for; tcp://HOST:PORT: a cluster of dask.distributed."""
-    if address == "local":
-        context = multiprocessing.get_context("spawn")  # a fork after a solver is imported may hang
-        with ProcessPoolExecutor(workers or os.cpu_count() or 1, mp_context=context) as pool:
-            yield pool
-        return
-    if not address.startswith("tcp://"):
-        raise UsageError(f'--executor: given "{address}", wanted local or tcp://HOST:PORT.')
-    try:
-        from distributed import Client
-    except ImportError as error:
-        message = "--executor tcp://... needs dask.distributed. Maybe install the extra: mutual-aid-allocator[cluster]."
-        raise UsageError(message) from error
-    with Client(address) as client:
-        yield client.get_executor(pure=False)
+    """`local`: as many processes as asked for; tcp://HOST:PORT: the workers of a Dask scheduler."""
+    with crew_at(address) as crew, (crew or local_crew(workers or os.cpu_count() or 1)).hire() as executor:
+        yield executor
 
 
 def tell(text: str) -> None:

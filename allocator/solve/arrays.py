@@ -14,6 +14,7 @@ from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.session_bound import SessionProblems, session_problems
 from allocator.solve.moves import LONGEST_LOG, Arrays, State
+from allocator.solve.window import largest_of_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +229,7 @@ class WatchedRows:
     @property
     def size(self) -> Floats:
         """(n_watched,) largest effect of one placement on each row, at least 1."""
-        direct, grouped = (abs(part).max(axis=1).toarray().ravel() for part in (self.options, self.weights))
+        direct, grouped = largest_of_rows(self.options), largest_of_rows(self.weights)
         largest: Floats = np.maximum(np.maximum(direct, grouped), 1.0)
         return largest
 

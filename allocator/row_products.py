@@ -1,0 +1,35 @@
+"""Products with sparse rows that copy nothing: on hundreds of millions of coefficients a copy is gigabytes."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from allocator.compiled import compiled
+from allocator.instance import Array
+
+
+def add_prices(matrix: sparse.csr_array, prices: Array, found: Array) -> None:
+    """Add matrix^T @ prices to `found` (n_columns,), both whole numbers or both floats."""
+    _add(matrix.indptr, matrix.indices, matrix.data, np.ascontiguousarray(prices), found)
+
+
+def add_sizes(matrix: sparse.csr_array, prices: Array, found: Array) -> None:
+    """The same with every coefficient without its sign."""
+    _add_sizes(matrix.indptr, matrix.indices, matrix.data, np.ascontiguousarray(prices), found)
+
+
+@compiled
+def _add(indptr: Array, indices: Array, data: Array, prices: Array, found: Array) -> None:
+    for row in range(len(indptr) - 1):
+        if prices[row] != 0:
+            for k in range(indptr[row], indptr[row + 1]):
+                found[indices[k]] += data[k] * prices[row]
+
+
+@compiled
+def _add_sizes(indptr: Array, indices: Array, data: Array, prices: Array, found: Array) -> None:
+    for row in range(len(indptr) - 1):
+        if prices[row] != 0:
+            for k in range(indptr[row], indptr[row + 1]):
+                found[indices[k]] += abs(data[k]) * prices[row]

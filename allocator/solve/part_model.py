@@ -1,0 +1,203 @@
+"""part_model: some of the options of a model as a model of their own, which fits through a wire.
+
+Every row keeps its exact sense: what stands outside is taken off its sides (`room_left`), or its room is shared out
+among parts so that what each keeps adds up to what the whole has (`Shares`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from allocator.compiled import compiled
+from allocator.formulation import Block, GoalVector, Model
+from allocator.instance import Array, Bools, Floats, Ints, read_only
+from allocator.rule import Rows
+
+Sides = tuple[Floats, Floats]
+"""Lower and upper side of every row, each (n_rows,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where the options, all columns and the rows of a part stand in the whole: three arrays, a number each."""
+
+    option: Ints
+    column: Ints
+    row: Ints
+
+
+def part_model(model: Model, option: Ints, fixed: Ints, sides: Sides) -> tuple[Model, Place]:
+    """The part with these options, of which `fixed` are in every plan; both sorted numbers of options.
+
+    `sides` are those of all rows of the whole, for the columns of the part alone.
+    """
+    entries, entry = np.unique(model.entry[option], return_inverse=True)
+    sessions, session = np.unique(model.session[option], return_inverse=True)
+    opening = np.flatnonzero(np.isin(model.opening_session, sessions))
+    here = np.zeros(model.n_columns, dtype=bool)
+    here[option] = True
+    here[model.n_options + opening] = True
+    row = rows_of(model, here)
+    eases = sparse.csr_array(model.rows.direct[:, model.first_auxiliary :])[row]
+    here[model.first_auxiliary + np.unique(eases.indices)] = True
+    column = np.flatnonzero(here)
+    is_fixed = np.zeros(len(option), dtype=bool)
+    is_fixed[np.searchsorted(option, fixed)] = True
+    opened = np.isin(model.opening_session[opening], sessions[session[is_fixed]])
+    lower = model.column_lower[column].copy()
+    lower[: len(option)] = is_fixed
+    lower[len(option) : len(option) + len(opening)] = opened
+    part = Model(
+        n_entries=len(entries),
+        n_sessions=len(sessions),
+        entry=read_only(entry),
+        session=read_only(session),
+        fixed=read_only(is_fixed),
+        alike=read_only(model.alike[sessions]),
+        opening_session=read_only(np.searchsorted(sessions, model.opening_session[opening])),
+        rows=part_rows(model, row, column, sides),
+        blocks=blocks_of(model, row),
+        column_lower=read_only(lower),
+        column_upper=read_only(model.column_upper[column]),
+        goals=tuple(part_goal(goal, column, lower) for goal in model.goals),
+    )
+    return part, Place(option, column, row)
+
+
+def part_goal(goal: GoalVector, column: Ints, fixed: Ints) -> GoalVector:
+    """A goal over some columns, without its constant; `fixed` are their values in every plan."""
+    values = read_only(goal.values[column])
+    base = int(values @ fixed)
+    return GoalVector(goal.label, goal.name, goal.sense, goal.unit, goal.tolerance, values, 0, base)
+
+
+def blocks_of(model: Model, row: Ints) -> tuple[Block, ...]:
+    """The blocks of a part that keeps these rows, sorted."""
+    found = [(block.label, *np.searchsorted(row, [block.start, block.stop]).tolist()) for block in model.blocks]
+    return tuple(Block(label, start, stop) for label, start, stop in found if stop > start)
+
+
+def rows_of(model: Model, here: Bools) -> Ints:
+    """Rows in which a column that is `here` (n_columns,) stands, by itself or in a group."""
+    rows = model.rows
+    stands = row_sizes(rows.direct, here) > 0
+    groups = row_sizes(rows.members, here) > 0
+    stands |= abs(rows.weights) @ groups > 0
+    return np.flatnonzero(stands)
+
+
+def part_rows(model: Model, row: Ints, column: Ints, sides: Sides) -> Rows:
+    """These rows over these columns."""
+    rows = model.rows
+    number = np.full(model.n_columns, -1, dtype=np.int32)
+    number[column] = np.arange(len(column))
+    weights = sparse.csr_array(rows.weights[row])
+    groups = np.unique(weights.indices).astype(np.int64)
+    weights = sparse.csr_array(weights.tocsc()[:, groups])
+    return Rows(
+        _taken(rows.direct, row, number, len(column)),
+        read_only(sides[0][row]),
+        read_only(sides[1][row]),
+        ("",) * len(row),
+        _taken(rows.members, groups, number, len(column)),
+        weights,
+    )
+
+
+def room_left(model: Model, columns: Ints, mine: Bools) -> Sides:
+    """Sides of all rows once what stands outside `mine` (n_columns,) of a plan (n_columns,) is taken off."""
+    outside = model.rows.activity(np.where(mine, 0, columns))
+    return model.rows.lower - outside, model.rows.upper - outside
+
+
+class Shares:
+    """Shares out the sides of every row among parts that have no column in common, part after part.
+
+    Each part has what its fixed columns use, and of the room beyond it as much as it has of the coefficients of the
+    columns that may move; whole numbers, which add up to the row's own sides.
+    """
+
+    def __init__(self, model: Model, parts: Sequence[Bools]) -> None:
+        self.model = model
+        fixed = model.column_lower > 0
+        self.sizes = [row_weights(model, part & ~fixed) for part in parts]
+        self.fixed = [model.rows.activity(np.where(part, model.column_lower, 0)) for part in parts]
+        # An auxiliary counts where its rows are: it is no part's own, and what is fixed of it is nothing.
+        self.total = np.maximum(sum(self.sizes, np.zeros(model.n_rows)), 1.0)
+
+    def sides(self) -> Iterable[Sides]:
+        """The sides of every part in turn."""
+        rows, before = self.model.rows, np.zeros(self.model.n_rows)
+        base = sum(self.fixed, np.zeros(self.model.n_rows))
+        for size, fixed in zip(self.sizes, self.fixed, strict=True):
+            after = before + size
+            first, last = before / self.total, after / self.total
+            last = np.where(after >= self.total, 1.0, last)
+            yield tuple(fixed + shared(side - base, first, last) for side in (rows.lower, rows.upper))  # type: ignore[misc]
+            before = after
+
+
+def shared(room: Floats, first: Floats, last: Floats) -> Floats:
+    """What of a whole number of room falls between two shares of it, rounded so that all of it is given away once."""
+    whole = np.where(np.isfinite(room), room, 0.0)
+    size = np.abs(whole)
+    part = np.sign(whole) * (np.floor(size * last) - np.floor(size * first))
+    return np.where(np.isfinite(room), part, room)
+
+
+def row_weights(model: Model, here: Bools) -> Floats:
+    """(n_rows,) sum of the coefficients, without their signs, of columns that are `here` (n_columns,)."""
+    rows = model.rows
+    direct = _weighed(rows.direct.indptr, rows.direct.indices, rows.direct.data, here)
+    of_groups = row_sizes(rows.members, here)
+    found: Floats = direct + abs(rows.weights) @ of_groups
+    return found
+
+
+def row_sizes(matrix: sparse.csr_array, here: Bools) -> Ints:
+    """(n_rows,) how many of the columns that are `here` (n_columns,) stand in each row."""
+    return _counted(matrix.indptr, matrix.indices, here)
+
+
+def _taken(matrix: sparse.csr_array, row: Ints, number: Array, n_columns: int) -> sparse.csr_array:
+    """These rows, with columns under their new number (n_columns of the matrix,); -1 leaves out."""
+    size = row_sizes(matrix, number >= 0)[row]
+    start = np.concatenate([[0], np.cumsum(size)])
+    index, data = np.empty(start[-1], dtype=np.int32), np.empty(start[-1], dtype=matrix.data.dtype)
+    _copied(matrix.indptr, matrix.indices, matrix.data, row, number, index, data)
+    narrow = start.astype(np.int32) if start[-1] < 2**31 else start
+    return sparse.csr_array((data, index, narrow), shape=(len(row), n_columns))
+
+
+@compiled
+def _counted(indptr: Array, indices: Array, here: Bools) -> Ints:
+    count = np.zeros(len(indptr) - 1, dtype=np.int64)
+    for row in range(len(count)):
+        for k in range(indptr[row], indptr[row + 1]):
+            if here[indices[k]]:
+                count[row] += 1
+    return count
+
+
+@compiled
+def _weighed(indptr: Array, indices: Array, data: Array, here: Bools) -> Floats:
+    weight = np.zeros(len(indptr) - 1)
+    for row in range(len(weight)):
+        for k in range(indptr[row], indptr[row + 1]):
+            if here[indices[k]]:
+                weight[row] += abs(data[k])
+    return weight
+
+
+@compiled
+def _copied(indptr: Array, indices: Array, data: Array, rows: Ints, number: Array, index: Array, value: Array) -> None:
+    at = 0
+    for row in rows:
+        for k in range(indptr[row], indptr[row + 1]):
+            if number[indices[k]] >= 0:
+                index[at], value[at] = number[indices[k]], data[k]
+                at += 1

@@ -1,0 +1,219 @@
+"""partition: a large model cut into regions that hang together loosely, from its arrays alone.
+
+Kinds of session (one site, one service) hang together through the entries that could go to either, and through the
+rows that both stand in: a night's beds, an agreed flow. Each entry, and each row by the placements in it, is shared out
+evenly among the pairs of its kinds. The heaviest part is cut in two where the ties that are cut weigh least against
+the smaller side, along the second eigenvector of the scaled ties, until no part has more options than asked for.
+Source: normalised cuts (Shi and Malik, 2000); docs/decisions/0031-regions.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import eigsh
+
+from allocator.certificate import UNPRICED
+from allocator.compiled import compiled
+from allocator.formulation import Model
+from allocator.instance import Array, Bools, Floats, Ints
+
+SMALLEST_SIDE = 0.2
+"""Of the options of a part that is cut, those of the smaller side at least."""
+DENSE = 300
+"""Kinds up to which all eigenvectors are worked out at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """Where everything belongs. An option whose entry and session are of different regions crosses a border.
+
+    of_session (n_sessions,), of_entry (n_entries,)
+    """
+
+    number: int
+    of_session: Ints
+    of_entry: Ints
+
+
+def cut_into_regions(model: Model, most: int) -> Regions:
+    """Regions with about `most` options each, or less."""
+    of_kind = cut_kinds(ties_of(model), np.bincount(model.alike[model.session], minlength=n_kinds_of(model)), most)
+    of_session = of_kind[model.alike]
+    number = int(of_kind.max(initial=0)) + 1
+    return Regions(number, of_session, homes_of(model, of_session, number))
+
+
+def n_kinds_of(model: Model) -> int:
+    """Number of kinds of session."""
+    return int(model.alike.max(initial=-1)) + 1
+
+
+def ties_of(model: Model) -> sparse.csr_array:
+    """(n_kinds, n_kinds) symmetric: how strongly two kinds hang together, in entries."""
+    n_kinds = n_kinds_of(model)
+    kind = model.alike[model.session]
+    priced = np.ones(model.n_rows, dtype=bool)
+    for block in model.blocks:
+        if block.label == UNPRICED:
+            priced[block.start : block.stop] = False
+    of_entries = _kinds_of_entries(model.entry, kind, model.n_entries, n_kinds)
+    of_rows = _kinds_of_rows(model.rows.direct.indptr, model.rows.direct.indices, kind, priced, n_kinds)
+    per_entry = max(1.0, model.n_options / max(1, len(of_entries[0]) - 1))
+    weight = np.concatenate([np.ones(len(of_entries[0]) - 1), of_rows[2] / per_entry])
+    ends = np.concatenate([of_entries[0], of_entries[0][-1] + of_rows[0][1:]])
+    touched = np.concatenate([of_entries[1], of_rows[1]])
+    size = np.diff(ends)
+    share = np.repeat(weight / np.maximum(size - 1, 1), size)
+    n_ties = len(size)
+    which = sparse.csr_array((np.ones(len(touched)), touched, ends), shape=(n_ties, n_kinds))
+    weighted = sparse.csr_array((share, touched, ends), shape=(n_ties, n_kinds))
+    found = sparse.csr_array(which.T @ weighted)
+    found.setdiag(0.0)
+    found.eliminate_zeros()
+    found.sort_indices()
+    return found
+
+
+def cut_kinds(ties: sparse.csr_array, size: Ints, most: int) -> Ints:
+    """(n_kinds,) number of the part of each kind; `size` (n_kinds,) options of each."""
+    part = np.zeros(len(size), dtype=np.int64)
+    number, done = 1, set[int]()
+    while True:
+        weight = np.bincount(part, size, number)
+        weight[list(done)] = 0
+        heaviest = int(weight.argmax())
+        if weight[heaviest] <= most:
+            return part
+        inside = np.flatnonzero((part == heaviest) & (size > 0))
+        if len(inside) < 2:
+            done.add(heaviest)
+            continue
+        part[inside[~halves(sparse.csr_array(ties[inside][:, inside]), size[inside])]] = number
+        number += 1
+
+
+def halves(ties: sparse.csr_array, size: Ints) -> Bools:
+    """(n,) one side of the best cut of what these ties hold together."""
+    degree = np.maximum(np.asarray(ties.sum(axis=1)).ravel(), 1e-9)
+    order = np.argsort(second_vector(ties, degree), kind="stable")
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    pairs = ties.tocoo()
+    first, last = place[pairs.row], place[pairs.col]
+    ahead = first < last
+    steps = np.bincount(first[ahead], pairs.data[ahead], len(order))
+    steps -= np.bincount(last[ahead], pairs.data[ahead], len(order))
+    cut = np.cumsum(steps)[:-1]
+    before = np.cumsum(size[order])[:-1]
+    smaller = np.minimum(before, size.sum() - before)
+    enough = smaller >= min(SMALLEST_SIDE * size.sum(), smaller.max())
+    at = int(np.where(enough, cut / np.maximum(smaller, 1), np.inf).argmin())
+    side: Bools = place <= at
+    return side
+
+
+def second_vector(ties: sparse.csr_array, degree: Floats) -> Floats:
+    """(n,) second eigenvector of the scaled ties, which lines the kinds up; the same on every call."""
+    root = np.sqrt(degree)
+    scaled = sparse.csr_array(ties.multiply(1.0 / root[:, None]).multiply(1.0 / root[None, :]))
+    if len(root) <= DENSE:
+        _, vectors = np.linalg.eigh(scaled.toarray())
+        found = vectors[:, -2]
+    else:
+        begun = np.random.default_rng(0).random(len(root))
+        values, vectors = eigsh(scaled, k=2, which="LA", v0=begun, tol=1e-4)
+        found = vectors[:, int(values.argmin())]
+    lined: Floats = found / root
+    return lined
+
+
+def homes_of(model: Model, of_session: Ints, number: int) -> Ints:
+    """(n_entries,) region of each entry: where most of its options are, one that must be taken before all others."""
+    n_options = model.n_options
+    weight = np.ones(n_options)
+    rows = model.rows
+    asking = np.flatnonzero(rows.lower > rows.activity(model.column_lower))
+    for block in model.blocks:
+        if block.label == UNPRICED:
+            asking = asking[(asking < block.start) | (asking >= block.stop)]
+    asked = rows.direct[asking].tocoo()
+    weight[asked.col[(asked.data > 0) & (asked.col < n_options)]] = n_options
+    weight[model.fixed] = n_options
+    return _heaviest(model.entry, of_session[model.session], weight, model.n_entries, number)
+
+
+@compiled
+def _heaviest(entry: Ints, region: Ints, weight: Floats, n_entries: int, number: int) -> Ints:
+    """(n_entries,) region with most weight among the options of each entry, which stand together; 0 without any."""
+    found = np.zeros(n_entries, dtype=np.int64)
+    total = np.zeros(number)
+    first = 0
+    for option in range(len(entry)):
+        total[region[option]] += weight[option]
+        if option + 1 == len(entry) or entry[option + 1] != entry[option]:
+            found[entry[option]] = np.argmax(total)
+            for k in range(first, option + 1):
+                total[region[k]] = 0.0
+            first = option + 1
+    return found
+
+
+@compiled
+def _kinds_of_entries(entry: Ints, kind: Ints, n_entries: int, n_kinds: int) -> tuple[Ints, Array]:
+    """Kinds that each entry could go to: where those of each begin, and the kinds."""
+    ends, kinds = np.zeros(n_entries + 1, dtype=np.int64), np.empty(0, dtype=np.int32)
+    for fill in range(2):
+        if fill:
+            kinds = np.empty(ends[-1], dtype=np.int32)
+        seen = np.full(n_kinds, -1, dtype=np.int64)
+        number, option = 0, 0
+        for who in range(n_entries):
+            while option < len(entry) and entry[option] == who:
+                if seen[kind[option]] != who:
+                    seen[kind[option]] = who
+                    if fill:
+                        kinds[number] = kind[option]
+                    number += 1
+                option += 1
+            ends[who + 1] = number
+    return ends, kinds
+
+
+@compiled
+def _kinds_of_rows(
+    indptr: Array, indices: Array, kind: Ints, priced: Bools, n_kinds: int
+) -> tuple[Ints, Array, Floats]:
+    """The same of rows with several kinds, and how many placements stand in each row."""
+    n_rows = len(indptr) - 1
+    ends, kinds = np.zeros(n_rows + 1, dtype=np.int64), np.empty(0, dtype=np.int32)
+    placements = np.zeros(n_rows)
+    for fill in range(2):
+        if fill:
+            kinds = np.empty(ends[-1], dtype=np.int32)
+        seen = np.full(n_kinds, -1, dtype=np.int64)
+        number = 0
+        for row in range(n_rows):
+            begun, count = number, 0
+            if priced[row]:
+                for k in range(indptr[row], indptr[row + 1]):
+                    if indices[k] < len(kind):
+                        count += 1
+                        if seen[kind[indices[k]]] != row:
+                            seen[kind[indices[k]]] = row
+                            number += 1
+            if number - begun < 2:
+                number = begun
+            else:
+                placements[row] = count
+                if fill:
+                    at = begun
+                    for k in range(indptr[row], indptr[row + 1]):
+                        if indices[k] < len(kind) and seen[kind[indices[k]]] == row:
+                            kinds[at] = kind[indices[k]]
+                            seen[kind[indices[k]]] = -1
+                            at += 1
+            ends[row + 1] = number
+    return ends, kinds, placements

@@ -1,0 +1,256 @@
+"""England in small: the cut, rows shared out, workers of three kinds and workers that die, the border, the proof."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from distributed import Client
+
+from allocator.allocation import Allocation
+from allocator.answer import Answer, Ending, Limits, Progress, silent
+from allocator.audit import audit
+from allocator.backends.problem import Budget
+from allocator.backends.process import Worker
+from allocator.certificate import certified_bound
+from allocator.formulation import Formulation, Model, formulate
+from allocator.options import Facts, build_options
+from allocator.policy import Policy
+from allocator.solve import regions
+from allocator.solve.crew import Crew, Key, done_by, local_crew
+from allocator.solve.exact import solve_goal
+from allocator.solve.loader import complete, feasible
+from allocator.solve.part_model import Shares, part_model
+from allocator.solve.partition import cut_into_regions
+from allocator.solve.regions import columns_of, solve_by_region
+from allocator.stopwatch import Stopwatch
+from benchmarks.sketch import sketch_instance, sketch_policy
+from tests.solve.towns import ENTRIES, SESSIONS, two_towns
+
+MOST = 400
+"""Options of a region of the small instance, which has about 1,000."""
+THREADS = Crew(lambda: ThreadPoolExecutor(2), 2)
+LIMITS = Limits(seconds=math.inf, work=8)
+
+
+@cache
+def city() -> tuple[Facts, Policy, Formulation]:
+    """S of the sketch, seed 1: beds, flows, a budget and equity over everybody."""
+    instance = sketch_instance("S", 1)
+    facts, policy = Facts(instance), sketch_policy(instance)
+    return facts, policy, formulate(build_options(facts, policy.screens), policy)
+
+
+@cache
+def by_threads() -> Answer:
+    return solve_by_region(city()[2], LIMITS, Stopwatch(math.inf), THREADS, MOST)
+
+
+def by_region(model: Model, crew: Crew = THREADS, report: Callable[[Progress], None] = silent) -> Answer:
+    most = model.n_options * 2 // 3
+    return solve_by_region(model, LIMITS, Stopwatch(math.inf, report), crew, most)
+
+
+def assert_same(first: Answer, second: Answer) -> None:
+    assert np.array_equal(first.chosen, second.chosen)
+    assert [goal.value for goal in first.goals] == [goal.value for goal in second.goals]
+    assert [goal.certified_bound for goal in first.goals] == [goal.certified_bound for goal in second.goals]
+    assert np.array_equal(first.certificate.prices, second.certificate.prices)
+
+
+def test_towns_are_cut_where_few_could_cross() -> None:
+    found = cut_into_regions(two_towns(), two_towns().n_options * 2 // 3)
+    town = found.of_session // 1
+    assert found.number == 2
+    assert len(set(town[:SESSIONS])) == len(set(town[SESSIONS:])) == 1
+    assert found.of_entry[4:].tolist() == np.repeat([town[0], town[-1]], [ENTRIES - 4, ENTRIES]).tolist()
+
+
+def test_every_part_is_small_enough_and_every_option_is_in_one() -> None:
+    model = city()[2]
+    found = cut_into_regions(model, MOST)
+    size = np.bincount(found.of_session[model.session])
+    assert size.sum() == model.n_options
+    assert size.max() <= MOST
+
+
+def test_shares_of_every_row_add_up_to_its_sides() -> None:
+    model = city()[2]
+    found = cut_into_regions(model, MOST)
+    of = found.of_session[model.session]
+    parts = [columns_of(model, np.flatnonzero(of == number)) for number in range(found.number)]
+    lower, upper = (np.array(sides) for sides in zip(*Shares(model, parts).sides(), strict=True))
+    moved = sum(Shares(model, parts).sizes) > 0
+    assert np.array_equal(upper.sum(axis=0)[moved], model.rows.upper[moved])
+    assert np.array_equal(lower.sum(axis=0)[moved], model.rows.lower[moved])
+
+
+def test_a_part_counts_its_own_columns_as_the_whole_does() -> None:
+    model = city()[2]
+    rng = np.random.default_rng(0)
+    option = np.flatnonzero(model.session % 2 == 0)
+    part, place = part_model(model, option, option[model.fixed[option]], (model.rows.lower, model.rows.upper))
+    columns = rng.integers(0, 2, part.n_columns)
+    spread = np.zeros(model.n_columns, dtype=np.int64)
+    spread[place.column] = columns
+    assert np.array_equal(part.rows.activity(columns), model.rows.activity(spread)[place.row])
+    assert not model.rows.activity(spread)[np.setdiff1d(np.arange(model.n_rows), place.row)].any()
+    assert part.goals[0].value(columns) + model.goals[0].constant == model.goals[0].value(spread)
+
+
+def test_a_plan_by_region_keeps_every_row_and_passes_the_audit() -> None:
+    facts, policy, model = city()
+    answer = by_threads()
+    assert feasible(model, complete(model, answer.chosen))
+    allocation = Allocation.from_options(model.options, answer.chosen)
+    assert audit(facts, policy, allocation, answer.goals, ()).passed
+    assert answer.chosen.sum() > 50
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_joined_prices_prove_a_bound_that_the_best_plan_keeps(seed: int) -> None:
+    model = two_towns(seed)
+    answer = by_region(model)
+    with Worker() as worker:
+        best = solve_goal(model, 0, [], None, "highs", Budget(60), worker)
+    assert best.ending is Ending.OPTIMAL
+    assert best.columns is not None
+    optimum = model.goals[0].value(best.columns)
+    bound = answer.goals[0].certified_bound
+    assert bound is not None
+    assert answer.goals[0].value <= optimum <= bound
+    assert bound == certified_bound(model, 0, answer.certificate)
+    assert bound < model.goals[0].value(np.ones(model.n_columns, dtype=np.int64))
+
+
+def test_whoever_has_no_place_at_home_crosses_the_border(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = two_towns()
+    crosses = (model.entry < ENTRIES) & (model.session >= SESSIONS)
+    joined = by_region(model)
+    monkeypatch.setattr(regions, "improve_borders", lambda *arguments: None)
+    apart = by_region(model)
+    assert not apart.chosen[crosses].any()
+    assert joined.chosen[crosses].any()
+    assert joined.goals[0].value > apart.goals[0].value
+
+
+def test_processes_give_the_answer_of_threads() -> None:
+    assert_same(solve_by_region(city()[2], LIMITS, Stopwatch(math.inf), local_crew(2), MOST), by_threads())
+
+
+@pytest.mark.slow
+def test_dask_gives_the_answer_of_threads_though_a_worker_is_killed(dask: Cluster) -> None:
+    assassin = threading.Thread(target=dask.kill_a_busy_worker)
+    assassin.start()
+    crew = Crew(lambda: dask.client.get_executor(pure=False), 2)
+    answer = solve_by_region(city()[2], LIMITS, Stopwatch(math.inf), crew, MOST)
+    assassin.join()
+    assert dask.killed == 1
+    assert_same(answer, by_threads())
+
+
+@dataclass(frozen=True)
+class Errand:
+    """A task that says what number it has, and kills its worker while `first` (a file) is not there."""
+
+    key: Key
+    first: Path
+
+
+def run_errand(errand: Errand) -> int:
+    if errand.key[1] == 2 and not errand.first.exists():
+        errand.first.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return errand.key[1]
+
+
+def run_deadly(errand: Errand) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return errand.key[1]
+
+
+def test_nothing_is_lost_where_a_process_is_killed(tmp_path: Path) -> None:
+    done: dict[Key, int] = {}
+    tasks = [Errand(("run", number), tmp_path / "first") for number in range(5)]
+    done_by(local_crew(2), run_errand, tasks, done, lambda: None)
+    assert (tmp_path / "first").exists()
+    assert sorted(done.items()) == [(("run", number), number) for number in range(5)]
+
+
+def test_a_task_that_kills_every_worker_fails_the_run(tmp_path: Path) -> None:
+    with pytest.raises(BrokenExecutor):
+        done_by(local_crew(1), run_deadly, [Errand(("run", 0), tmp_path)], {}, lambda: None)
+
+
+def test_the_first_result_of_a_key_counts() -> None:
+    done: dict[Key, float] = {("run", 0): -1.0}
+    done_by(THREADS, lambda errand: 2.0, [Errand(("run", 0), Path()), Errand(("run", 1), Path())], done, lambda: None)
+    assert done == {("run", 0): -1.0, ("run", 1): 2.0}
+
+
+def test_interrupt_keeps_a_plan_that_keeps_every_row() -> None:
+    def report(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    model = two_towns()
+    slow = Crew(lambda: ThreadPoolExecutor(1), 1)
+    answer = solve_by_region(model, Limits(seconds=math.inf, work=4000), Stopwatch(math.inf, report), slow, 100)
+    assert feasible(model, complete(model, answer.chosen))
+
+
+@dataclass(eq=False)
+class Cluster:
+    """A scheduler with two workers, each a process of its own."""
+
+    client: Client
+    workers: dict[str, subprocess.Popen[bytes]]
+    killed: int = 0
+
+    def kill_a_busy_worker(self) -> None:
+        """Wait until a worker has a task, and kill it."""
+        while not self.killed:
+            busy = [name for name, keys in self.client.run_on_scheduler(busy_workers).items() if keys]
+            if busy:
+                self.workers[busy[0]].send_signal(signal.SIGKILL)
+                self.killed = 1
+            time.sleep(0.02)
+
+
+def busy_workers(dask_scheduler: object) -> dict[str, int]:
+    """Tasks that each worker, by its name, has in hand."""
+    return {worker.name: len(worker.processing) for worker in dask_scheduler.workers.values()}  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def dask(tmp_path: Path) -> Iterator[Cluster]:
+    """A real scheduler and two real workers."""
+    found = tmp_path / "scheduler.json"
+    here = ["--scheduler-file", str(found), "--no-dashboard"]
+    begin = [sys.executable, "-m", "dask"]
+    scheduler = subprocess.Popen([*begin, "scheduler", "--host", "127.0.0.1", "--port", "0", *here])
+    workers = {
+        name: subprocess.Popen([*begin, "worker", *here, "--no-nanny", "--nthreads", "1", "--name", name])
+        for name in ("one", "two")
+    }
+    try:
+        while not found.exists():
+            time.sleep(0.1)
+        with Client(scheduler_file=str(found), set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=60)
+            yield Cluster(client, workers)
+    finally:
+        for process in (*workers.values(), scheduler):
+            process.kill()
+            process.wait()

@@ -1,0 +1,40 @@
+"""Two towns with a few people who could go to either: a model of arrays whose best plan an exact solver proves."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from allocator.formulation import Model
+from tests.models_of_arrays import RowList, model_of
+
+ENTRIES, SESSIONS = 24, 4
+"""In each town."""
+
+
+def two_towns(seed: int = 0, crossing: int = 4) -> Model:
+    """Every entry could go to all sessions of its town; the first `crossing` of the first town to the other as well.
+
+    Rows: one place each, minutes of each session, a budget over everybody, a share of the first town over groups.
+    The first town has little room.
+    """
+    rng = np.random.default_rng(seed)
+    pairs = [
+        (entry, session)
+        for entry in range(2 * ENTRIES)
+        for session in range(2 * SESSIONS)
+        if entry // ENTRIES == session // SESSIONS or entry < crossing
+    ]
+    minutes = rng.integers(2, 6, 2 * ENTRIES)
+    found = RowList()
+    for entry in range(2 * ENTRIES):
+        found.add([(option, 1) for option, (of, _) in enumerate(pairs) if of == entry], upper=1)
+    for session in range(2 * SESSIONS):
+        own = [(option, int(minutes[of])) for option, (of, at) in enumerate(pairs) if at == session]
+        found.add(own, upper=8 if session < SESSIONS else 30)
+    found.add([(option, 1 + option % 3) for option in range(len(pairs))], upper=70)
+    found.add([], lower=-20, upper=20, weights=[(0, 2), (1, -1)])
+    members = [(entry // ENTRIES, option) for option, (entry, _) in enumerate(pairs)]
+    gains = rng.integers(5, 40, 2 * ENTRIES)
+    values = [[int(gains[entry]) for entry, _ in pairs]]
+    rows = found.rows(len(pairs), members)
+    return model_of(pairs, 2 * SESSIONS, rows, values, n_one_place=2 * ENTRIES)
