@@ -30,17 +30,17 @@ from allocator.solve.pricing import Held, Pricing, idle_rows
 from allocator.solve.soft_patterns import Tables, soften_patterns
 from allocator.solve.window import Window, terms_of
 
-TEMPERATURES, TEMPERATURES_OF_MANY = (0.005, 0.0025, 0.0012, 0.0006), (0.0025, 0.0012)
+TEMPERATURES, TEMPERATURES_OF_MANY = (0.01, 0.0035, 0.0012, 0.0006), (0.0025, 0.0012)
 """In typical gains."""
 WINDOW, WINDOW_OF_MANY = (12.0, 0.05), (8.0, 0.02)
 """Options are in the window within so many temperatures, and so many typical gains, of being worth their room."""
 GAP_SHARE, GAP_SHARE_OF_MANY = 1.0, 0.25
 """And within this share of what a price of its room proves of a session above its best pattern."""
-LOOKS = 5
+LOOKS = 8
 """At one temperature, at most."""
-ENOUGH = 1e-5
-"""A temperature is done when the exact bound falls by less than this share of it."""
-REACH, LEAST_REACH, LARGEST_REACH = 2.0, 0.1, 16.0
+ENOUGH = 2e-5
+"""A temperature is done when neither bound falls by more than this share of it, the softened one at the end."""
+REACH, LEAST_REACH, LARGEST_REACH = 4.0, 0.1, 16.0
 """Of a window, how far a look may move what a placement pays for one row: at first, and at least and most later."""
 ITERATIONS = 30
 """Between looks at the exact bound."""
@@ -169,8 +169,8 @@ class PatternDescent(Descent):
         for temperature in self.temperatures:
             for _ in range(LOOKS):
                 before = self.best_bound
-                self.minimise(self.window(temperature), temperature * self.typical)
-                if not self.blind and before - self.best_bound < ENOUGH * size:
+                fell = self.minimise(self.window(temperature), temperature * self.typical)
+                if not self.blind and max(fell, before - self.best_bound) < ENOUGH * size:
                     break
 
     def window(self, temperature: float) -> Window:
