@@ -51,10 +51,17 @@ class Terms:
         np.maximum.at(found, self.places.place, np.abs(self.places.coefficient))
         found = found[:n]
         n_own = self.weights.shape[0]
-        found[:n_own] = np.maximum(found[:n_own], abs(self.weights).max(axis=1).toarray().ravel())
-        alone = abs(self.boxes).max(axis=1).toarray().ravel()
+        found[:n_own] = np.maximum(found[:n_own], largest_in_rows(self.weights))
+        alone = largest_in_rows(self.boxes)
         found = np.where(found > 0, found, alone)
         return np.where(found > 0, found, 1.0)
+
+
+def largest_in_rows(matrix: sparse.csr_array) -> Floats:
+    """(n_rows,) the largest coefficient of each row without its sign; 0 where there is none."""
+    if matrix.shape[1] == 0:
+        return np.zeros(matrix.shape[0])
+    return np.asarray(abs(matrix).max(axis=1).toarray().ravel(), dtype=np.float64)
 
 
 def live_rows(pricing: Pricing) -> Ints:
