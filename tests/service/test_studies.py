@@ -9,19 +9,15 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
-from typer.main import get_command
 
 from allocator.errors import UsageError
 from api.artefacts import result_name
-from api.cli import app as command_line
 from api.http.access import Service
 from api.service_settings import ServiceSettings
 from api.store.queue import Ended, Lease, claim, finish
 from api.studying import COMMANDS, command, study
 from api.worker import spec_of
 from tests.service.sample import LEASE_MS, Keys, add_run, with_key
-
-THERE = set(get_command(command_line).commands)  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -103,7 +99,6 @@ def test_a_value_of_a_person_is_never_taken_for_an_option(value: str) -> None:
     )
 
 
-@pytest.mark.skipif("compare" not in THERE, reason="the command is not there")
 def test_a_comparison_is_what_the_command_prints_with_a_page(
     send: Any, client: TestClient, keys: Keys, service: Service, planned: str, tmp_path: Path
 ) -> None:
@@ -116,7 +111,6 @@ def test_a_comparison_is_what_the_command_prints_with_a_page(
     assert page.text.startswith("<!DOCTYPE html>")
 
 
-@pytest.mark.skipif("audit" not in THERE, reason="the command is not there")
 def test_a_plan_that_breaks_a_rule_is_judged_and_not_a_failure(
     send: Any, client: TestClient, keys: Keys, service: Service, planned: str, tmp_path: Path
 ) -> None:
@@ -128,7 +122,6 @@ def test_a_plan_that_breaks_a_rule_is_judged_and_not_a_failure(
     assert "session_minutes" in json.dumps(shown["result"])
 
 
-@pytest.mark.skipif("explain" not in THERE, reason="the command is not there")
 def test_an_entry_is_explained_in_full(
     send: Any, client: TestClient, keys: Keys, service: Service, planned: str, tmp_path: Path
 ) -> None:
@@ -144,7 +137,6 @@ def test_an_entry_is_explained_in_full(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("prices" not in THERE, reason="the command is not there")
 def test_price_tags_and_scenarios_are_what_the_commands_print(
     send: Any, client: TestClient, keys: Keys, service: Service, planned: str, tmp_path: Path
 ) -> None:
