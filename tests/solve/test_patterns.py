@@ -253,9 +253,11 @@ def test_word_that_time_is_over_ends_a_sharpening_with_the_best_so_far() -> None
     def over(bound: float) -> None:
         raise OutOfTimeError
 
-    prices = sharpen(model, own_gains(model, 0), goal_rows(model, []), start, seconds=60.0, tell=over)
-    once, after = (bound_of(model, 0, [], whole_prices(u), SCALE, True) for u in (start, prices))
-    assert after == once
+    gains, held = own_gains(model, 0), goal_rows(model, [])
+    stopped = sharpen(model, gains, held, start, seconds=60.0, tell=over)
+    settled = sharpen(model, gains, held, start, seconds=60.0)
+    once, early, late = (bound_of(model, 0, [], whole_prices(u), SCALE, True) for u in (start, stopped, settled))
+    assert late < early <= once
 
 
 def test_proof_from_proposed_prices_is_sharpened_in_the_seconds_left() -> None:
