@@ -14,6 +14,7 @@ from allocator.backends.process import Worker
 from allocator.certificate import SCALE, bound_of, certified_bound, goal_rows, held_value, whole_prices
 from allocator.formulation import Model
 from allocator.instance import Floats
+from allocator.solve.dual import OutOfTimeError
 from allocator.solve.large import own_gains
 from allocator.solve.patterns import PatternWindow, SessionPricing, sharpen, starts_in, table_sizes
 from allocator.solve.prove import entry_prices, prove, prove_all
@@ -243,6 +244,20 @@ def test_work_of_a_sharpening_decides_its_prices() -> None:
         sharpen(model, own_gains(model, 0), goal_rows(model, []), start, seconds=60.0, work=50) for _ in range(2)
     )
     assert np.array_equal(one, other)
+
+
+def test_word_that_time_is_over_ends_a_sharpening_with_the_best_so_far() -> None:
+    model = packing()
+    start = entry_prices(model, 0, arc_prices(model))
+
+    def over(bound: float) -> None:
+        raise OutOfTimeError
+
+    gains, held = own_gains(model, 0), goal_rows(model, [])
+    stopped = sharpen(model, gains, held, start, seconds=60.0, tell=over)
+    settled = sharpen(model, gains, held, start, seconds=60.0)
+    once, early, late = (bound_of(model, 0, [], whole_prices(u), SCALE, True) for u in (start, stopped, settled))
+    assert late < early <= once
 
 
 def test_proof_from_proposed_prices_is_sharpened_in_the_seconds_left() -> None:
