@@ -18,7 +18,7 @@ from allocator.certificate import UNPRICED
 from allocator.errors import AuditFailedError, CancelledError, ContradictionError, NoPlanError
 from allocator.formulation import Block, GoalVector, Model
 from allocator.instance import Ints, read_only
-from allocator.rule import Rows
+from allocator.rows import Rows
 from allocator.solve.lexicographic import solve
 from allocator.stopwatch import Stopwatch
 from benchmarks.gap_files import GapInstance, read_gap_files

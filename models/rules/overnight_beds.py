@@ -20,7 +20,8 @@ import pandas as pd
 from allocator.allocation import Allocation
 from allocator.change import Change, Edit
 from allocator.options import Facts
-from allocator.rule import USAGE_COLUMNS, Columns, Conflict, Limit, Pair, Rows, Violation, parameter
+from allocator.rows import Rows
+from allocator.rule import USAGE_COLUMNS, Columns, Conflict, Limit, Pair, Violation, parameter
 from models.stays import nights_of_entries
 
 Night = tuple[str, Any, str]

@@ -22,7 +22,8 @@ from allocator.demand import Demand
 from allocator.errors import ContradictionError
 from allocator.instance import Ints
 from allocator.options import Facts, Options
-from allocator.rule import USAGE_COLUMNS, Columns, Conflict, Limit, Rows, Violation
+from allocator.rows import Rows
+from allocator.rule import USAGE_COLUMNS, Columns, Conflict, Limit, Violation
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from allocator.allocation import Allocation, Placement
 from allocator.change import Change, Edit
 from allocator.instance import Array, Ints
 from allocator.options import Facts
-from allocator.rule import USAGE_COLUMNS, Columns, Limit, Pair, Rows, Violation
+from allocator.rows import Rows
+from allocator.rule import USAGE_COLUMNS, Columns, Limit, Pair, Violation
 
 
 class ProviderFlow(Limit):
