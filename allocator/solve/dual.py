@@ -193,6 +193,9 @@ class Descent:
             if evaluations <= iterations // 2:
                 halfway = lowest
             self.effort.spend(self.best_bound)
+            if not np.isfinite(variables).all():
+                # Where the bound does not bend at all the method may divide by nothing: that step leads nowhere.
+                return np.inf, np.zeros(len(variables))
             value, gradient = window.value_and_gradient(variables, temperature)
             if value < lowest:
                 lowest, found = value, variables.copy()

@@ -24,18 +24,17 @@ from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.session_bound import QUANTA
 from allocator.session_pattern import NEVER, best_patterns_of, greatest_common_divisor
-from allocator.solve.dual import MANY, Descent, Effort, OutOfTimeError, silent
+from allocator.solve.dual import Descent, Effort, OutOfTimeError, silent
 from allocator.solve.priced_columns import Places
 from allocator.solve.pricing import Held, Pricing, idle_rows
 from allocator.solve.soft_patterns import Tables, soften_patterns
 from allocator.solve.window import Window, terms_of
 
-TEMPERATURES, TEMPERATURES_OF_MANY = (0.01, 0.0035, 0.0012, 0.0006), (0.0025, 0.0012)
+TEMPERATURES = (0.01, 0.0035, 0.0012, 0.0006)
 """In typical gains."""
-WINDOW, WINDOW_OF_MANY = (12.0, 0.05), (8.0, 0.02)
-"""Options are in the window within so many temperatures, and so many typical gains, of being worth their room."""
-GAP_SHARE, GAP_SHARE_OF_MANY = 1.0, 0.25
-"""And within this share of what a price of its room proves of a session above its best pattern."""
+WINDOW = (12.0, 0.05)
+"""Options are in the window within so many temperatures, and so many typical gains, of being worth their room;
+further by what a price of its room proves of a session above its best pattern."""
 LOOKS = 8
 """At one temperature, at most."""
 ENOUGH = 2e-5
@@ -63,8 +62,9 @@ def sharpen(
     gains (n_columns,), larger is better; the given prices carry those of one place an entry (`prove.entry_prices`).
     `work` counts evaluations; `tell` hears of the best bound at least every second.
     """
+    deadline = time.monotonic() + seconds
     pricing = SessionPricing(model, np.asarray(gains, dtype=np.float64), held)
-    descent = PatternDescent(pricing, prices, Effort(time.monotonic() + seconds, work, tell))
+    descent = PatternDescent(pricing, prices, Effort(deadline, work, tell))
     with threadpool_limits(1), suppress(OutOfTimeError):
         descent.run(warm=True)
     return descent.best
@@ -154,10 +154,6 @@ class PatternDescent(Descent):
     pricing: SessionPricing
 
     def __init__(self, pricing: SessionPricing, start: Floats, effort: Effort) -> None:
-        many = len(pricing.option) > MANY
-        self.temperatures = TEMPERATURES_OF_MANY if many else TEMPERATURES
-        self.near = WINDOW_OF_MANY if many else WINDOW
-        self.gap_share = GAP_SHARE_OF_MANY if many else GAP_SHARE
         super().__init__(pricing, start, effort)
         self.reach, self.blind = REACH, False
 
@@ -166,7 +162,7 @@ class PatternDescent(Descent):
         self.prices = self.best
         self.look(self.best)
         size = max(1.0, abs(self.best_bound))
-        for temperature in self.temperatures:
+        for temperature in TEMPERATURES:
             for _ in range(LOOKS):
                 before = self.best_bound
                 fell = self.minimise(self.window(temperature), temperature * self.typical)
@@ -179,12 +175,12 @@ class PatternDescent(Descent):
         problems = pricing.model.sessions
         room, fewest, most = problems.left
         weight = problems.weight[pricing.option]
-        within = (self.near[0] * temperature + self.near[1]) * self.typical
+        within = (WINDOW[0] * temperature + WINDOW[1]) * self.typical
         of_room, of_case = prices_inside(pricing.start, self.reduced, weight, room, most)
         of_session = pricing.model.session[pricing.option]
         above = self.reduced - of_room[of_session] * weight - of_case[of_session]
         proved = np.bincount(of_session, np.maximum(above, 0.0), len(room)) + of_room * room + of_case * most
-        gap = self.gap_share * np.maximum(proved - self.entry_best, 0.0)
+        gap = np.maximum(proved - self.entry_best, 0.0)
         kept = np.flatnonzero((above > -within - gap[of_session]) & (weight <= room[of_session]))
         start = starts_in(of_session[kept], len(room))
         step, steps, top, counted = table_sizes(start, weight[kept], room, fewest, most)
@@ -217,7 +213,7 @@ class PatternDescent(Descent):
 
     def region(self, window: Window, begun: Floats, temperature: float) -> optimize.Bounds:
         """How far the variables may go: no row may change what one placement pays by more than a part of a window."""
-        near = self.near[0] * temperature + self.near[1] * self.typical
+        near = WINDOW[0] * temperature + WINDOW[1] * self.typical
         largest = window.terms.largest
         step = self.reach * near / (np.concatenate([largest[window.above], largest[window.below]]) * window.scale)
         return optimize.Bounds(np.maximum(0.0, begun - step), begun + step)

@@ -44,6 +44,8 @@ LARGEST_RELAXATION = 30_000
 RELAXATION_SHARE = 0.6
 """Of the seconds of a proof, for the relaxation; the smoothed dual has the rest where that was too little."""
 SHORTEST_PROOF_SECONDS = 0.3
+LARGEST_SHARPENED = 500_000
+"""Options up to which sharpening pays: of three million it won nothing in a minute."""
 PROPOSAL_SHARE = 0.5
 """Of the seconds of a proof without proposed prices, for finding some; the rest is for sharpening them."""
 
@@ -172,7 +174,7 @@ def prove(
         proposed = proposed_prices(model, k, held, PROPOSAL_SHARE * seconds, limits, worker)
     found = best_proof(model, k, held, [proposed])
     left = deadline - time.monotonic()
-    if found.bound == value or left < SHORTEST_PROOF_SECONDS:
+    if found.bound == value or left < SHORTEST_PROOF_SECONDS or model.n_options > LARGEST_SHARPENED:
         return found
     start = entry_prices(model, k, proposed)
     prices = sharpen(

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from allocator.answer import Limits
@@ -177,6 +177,7 @@ def test_softened_bound_lies_above_the_exact_one_and_its_gradient_is_right(seed:
 
 
 @settings(max_examples=60, deadline=None)
+@example(1176)
 @given(st.integers(0, 2**32 - 1))
 def test_sharpened_prices_prove_no_less_than_those_given_and_no_plan_beats_them(seed: int) -> None:
     rng = np.random.default_rng(seed)
