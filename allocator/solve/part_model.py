@@ -96,7 +96,7 @@ def part_rows(model: Model, row: Ints, column: Ints, sides: Sides) -> Rows:
     number = np.full(model.n_columns, -1, dtype=np.int32)
     number[column] = np.arange(len(column))
     weights = sparse.csr_array(rows.weights[row])
-    groups = np.unique(weights.indices)
+    groups = np.unique(weights.indices).astype(np.int64)
     weights = sparse.csr_array(weights.tocsc()[:, groups])
     return Rows(
         _taken(rows.direct, row, number, len(column)),

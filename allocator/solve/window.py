@@ -57,7 +57,7 @@ class Terms:
         return np.where(found > 0, found, 1.0)
 
 
-def largest_of_rows(matrix: sparse.csr_array) -> Floats:
+def largest_of_rows(matrix: sparse.csr_array | sparse.csc_array) -> Floats:
     """(n_rows,) largest coefficient of each row without its sign, 0 where there is none."""
     if not matrix.shape[1]:
         return np.zeros(matrix.shape[0])

@@ -155,10 +155,10 @@ def test_dask_gives_the_answer_of_threads_though_a_worker_is_killed(dask: Cluste
     assassin = threading.Thread(target=dask.kill_a_busy_worker)
     assassin.start()
     crew = Crew(lambda: dask.client.get_executor(pure=False), 2)
-    answer = solve_by_region(city()[2], LIMITS, Stopwatch(math.inf), crew, MOST)
+    answer = by_region(two_towns(), crew)
     assassin.join()
     assert dask.killed == 1
-    assert_same(answer, by_threads())
+    assert_same(answer, by_region(two_towns()))
 
 
 @dataclass(frozen=True)
