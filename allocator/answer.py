@@ -174,7 +174,6 @@ class Unplaced:
     entry_id: str
     reason_code: str
     reason: str
-    nearest_change: str = ""
 
 
 @dataclass(frozen=True, eq=False)

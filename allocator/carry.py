@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from allocator.decisions import COLUMNS, Commitment, Pair, latest_of, moment, read_decisions, read_rows
+from allocator.decisions import COLUMNS, Commitment, Pair, as_commitment, latest_of, moment, read_decisions, read_rows
 from allocator.errors import AuditFailedError, UsageError
 from allocator.instance import Instance
 from allocator.run_folder import stored_instance, stored_json, stored_table
@@ -61,10 +61,7 @@ def carry(run_folder: Path, decisions: Path | None, into: Path) -> CarryResult:
     if stored_json(run_folder, "audit.json").get("passed") is not True:
         raise AuditFailedError(f"The run in {run_folder} failed its audit: nothing of its plan may be carried on.")
     instance = stored_instance(run_folder)
-    carried = yesterdays(instance)
-    plan = planned(run_folder)
-    dropped = dropped_proposals(carried, plan, instance.info.plan_date)
-    proposed = new_proposals(carried, plan, instance)
+    carried, dropped, proposed = settled_after(run_folder, instance)
     names, kept = existing(path)
     standing = [*carried, *dropped, *proposed, *filter(None, map(as_commitment, kept))]
     decided = read_decisions(decisions, instance, standing) if decisions is not None else ()
@@ -75,6 +72,14 @@ def carry(run_folder: Path, decisions: Path | None, into: Path) -> CarryResult:
     write_whole(path, names, [*(cells for part in before for cells in part), *kept, *after])
     counts = [len(part) for part in parts]
     return CarryResult(path, len(kept), counts[0], counts[1], counts[2], decided=counts[4], unreadable=counts[3])
+
+
+def settled_after(run_folder: Path, instance: Instance) -> tuple[list[Commitment], list[Commitment], list[Commitment]]:
+    """What stands once a run is done, oldest first: what it was given, what its plan dropped, what it proposes."""
+    carried = yesterdays(instance)
+    plan = planned(run_folder)
+    dropped = dropped_proposals(carried, plan, instance.info.plan_date)
+    return carried, dropped, new_proposals(carried, plan, instance)
 
 
 def target(into: Path) -> Path:
@@ -167,16 +172,6 @@ def existing(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
 def as_cells(row: Commitment) -> dict[str, str]:
     """A commitment as column -> cell."""
     return dict(zip(COLUMNS, row.cells, strict=True))
-
-
-def as_commitment(cells: Mapping[str, str]) -> Commitment | None:
-    """A row of the file as a commitment; None where its moment cannot be read (intake will say so)."""
-    recorded_on, expires_on = moment(cells["recorded_on"]), moment(cells.get("expires_on", ""))
-    if recorded_on is None:
-        return None
-    told = [cells.get(name, "") for name in COLUMNS[:6]]
-    last_day = None if expires_on is None else expires_on.date()
-    return Commitment(told[0], told[1], told[2], told[3], told[4], told[5], recorded_on, last_day)
 
 
 def key_of(cells: Mapping[str, str]) -> tuple[str, ...]:

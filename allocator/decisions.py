@@ -78,18 +78,26 @@ def read_decisions(path: Path, instance: Instance, settled: Sequence[Commitment]
 
     Raises InputError that lists every bad row, never the first alone.
     """
+    rows = read_rows(path, wanted=("entry_id", "state", "recorded_on"))
+    return checked_decisions([(f"{path.name} line {line}", cells) for line, cells in rows], instance, settled)
+
+
+def checked_decisions(
+    rows: Iterable[tuple[str, Mapping[str, str]]], instance: Instance, settled: Sequence[Commitment]
+) -> tuple[Commitment, ...]:
+    """The same for rows from elsewhere: (where it stands, for people; column -> cell)."""
     standing = latest_of(settled)
     known, entry_ids = set(settled), {*instance.entry_row, *(row.entry_id for row in settled)}
     decided: list[Commitment] = []
     problems: list[str] = []
-    for line, cells in read_rows(path, wanted=("entry_id", "state", "recorded_on")):
+    for where, cells in rows:
         given, found = parse(cells, instance, entry_ids)
         if given in known:
             continue
         if given is not None and not found:
             found = wrong_step(given, standing, instance.info.plan_date)
         if given is None or found:
-            problems += [f"{path.name} line {line}: {problem}" for problem in found]
+            problems += [f"{where}: {problem}" for problem in found]
             continue
         standing[given.pair] = given
         decided.append(given)
@@ -166,6 +174,16 @@ def parse(
     last_day = None if expires_on is None else expires_on.date()
     reason_code = cells.get("reason_code", "")
     return Commitment(entry_id, session_id, site_code, state, decided_by, reason_code, recorded_on, last_day), problems
+
+
+def as_commitment(cells: Mapping[str, str]) -> Commitment | None:
+    """A row of the file as a commitment; None where its moment cannot be read ."""
+    recorded_on, expires_on = moment(cells["recorded_on"]), moment(cells.get("expires_on", ""))
+    if recorded_on is None:
+        return None
+    told = [cells.get(name, "") for name in COLUMNS[:6]]
+    last_day = None if expires_on is None else expires_on.date()
+    return Commitment(told[0], told[1], told[2], told[3], told[4], told[5], recorded_on, last_day)
 
 
 def moment(text: str) -> dt.datetime | None:

@@ -14,7 +14,8 @@ import numpy as np
 from allocator.instance import Bools, Ints, read_only
 from allocator.options import Options
 from allocator.policy import Policy
-from allocator.rule import Columns, Goal, Rows
+from allocator.rows import Rows
+from allocator.rule import Columns, Goal
 from allocator.session_bound import SessionProblems, session_problems
 
 

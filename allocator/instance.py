@@ -242,12 +242,12 @@ class _Records(dict[str, Mapping[str, Any]]):
 
     def __init__(self, instance: Instance, table: str, row_of: Mapping[str, int]) -> None:
         super().__init__()
-        self._instance, self._table, self._row_of = instance, table, row_of
+        self._row_of = row_of
+        self._columns = [(str(name), instance.column(table, name)) for name in instance.frames[table].columns]
 
     def __missing__(self, key: str) -> Mapping[str, Any]:
         row = self._row_of[key]
-        names = self._instance.frames[self._table].columns
-        self[key] = MappingProxyType({name: self._instance.column(self._table, name)[row] for name in names})
+        self[key] = MappingProxyType({name: values[row] for name, values in self._columns})
         return self[key]
 
 

@@ -15,22 +15,25 @@ where they use 250 of 240 minutes, the limit is 250, and anyone added breaks it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import sparse
 
 from allocator.allocation import Allocation
+from allocator.change import Change, Miss
+from allocator.demand import Demand
 from allocator.errors import ContradictionError
-from allocator.instance import Array, Bools, Floats, Ints, read_only
+from allocator.instance import Array, Bools, Ints, read_only
 from allocator.options import Facts, Options
-from allocator.row_products import add_prices, add_sizes
+from allocator.rows import Rows
 
+Pair = tuple[str, str]
+"""entry_id, session_id."""
 USAGE_COLUMNS = ("what", "used", "limit", "unit")
 
 
@@ -126,136 +129,6 @@ class Columns:
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
-    """Rows lower <= matrix @ columns <= upper, whole numbers, infinite where open.
-
-    matrix = direct + weights @ members: a row over whole groups of columns (everybody of one fifth) is kept as
-    a few weights of groups, so that nobody stores a coefficient for every column.
-
-    direct   (n_rows, n_columns) int64
-    lower, upper (n_rows,); keys name each row for people
-    members  (n_groups, n_columns) int64, 1 where the column is in the group
-    weights  (n_rows, n_groups) int64
-    """
-
-    direct: sparse.csr_array
-    lower: Floats
-    upper: Floats
-    keys: tuple[str, ...]
-    members: sparse.csr_array
-    weights: sparse.csr_array
-
-    @classmethod
-    def of(
-        cls,
-        n_columns: int,
-        keys: Sequence[str],
-        row: Array,
-        column: Array,
-        coefficient: Array,
-        *,
-        lower: Array | float = -np.inf,
-        upper: Array | float = np.inf,
-    ) -> Rows:
-        """From triplets (row, column, coefficient); entries of the same place are added up."""
-        return cls.of_groups(
-            n_columns, keys, (row, column, coefficient), (_NONE, _NONE), (_NONE, _NONE, _NONE), lower=lower, upper=upper
-        )
-
-    @classmethod
-    def of_groups(
-        cls,
-        n_columns: int,
-        keys: Sequence[str],
-        direct: tuple[Array, Array, Array],
-        members: tuple[Array, Array],
-        weights: tuple[Array, Array, Array],
-        *,
-        lower: Array | float = -np.inf,
-        upper: Array | float = np.inf,
-    ) -> Rows:
-        """From triplets (row, column, coefficient), pairs (group, column) and triplets (row, group, weight)."""
-        group, column = members
-        n_groups = int(max(np.max(group, initial=-1), np.max(weights[1], initial=-1))) + 1
-        bounds = [np.broadcast_to(np.asarray(side, dtype=np.float64), (len(keys),)) for side in (lower, upper)]
-        return cls(
-            _whole_matrix(*direct, (len(keys), n_columns)),
-            bounds[0],
-            bounds[1],
-            tuple(keys),
-            _whole_matrix(group, column, np.ones(len(group)), (n_groups, n_columns)),
-            _whole_matrix(*weights, (len(keys), n_groups)),
-        )
-
-    @classmethod
-    def none(cls, n_columns: int) -> Rows:
-        """No rows."""
-        return cls.of(n_columns, (), _NONE, _NONE, _NONE)
-
-    @classmethod
-    def stacked(cls, blocks: Iterable[Rows]) -> Rows:
-        """All rows of all blocks, in order (at least one block)."""
-        parts = tuple(blocks)
-        return cls(
-            sparse.vstack([part.direct for part in parts], format="csr"),
-            np.concatenate([part.lower for part in parts]),
-            np.concatenate([part.upper for part in parts]),
-            tuple(key for part in parts for key in part.keys),
-            sparse.vstack([part.members for part in parts], format="csr"),
-            sparse.block_diag([part.weights for part in parts], format="csr"),
-        )
-
-    def take(self, rows: Ints) -> Rows:
-        """The rows with these numbers."""
-        keys = tuple(self.keys[row] for row in rows)
-        return Rows(self.direct[rows], self.lower[rows], self.upper[rows], keys, self.members, self.weights[rows])
-
-    @cached_property
-    def matrix(self) -> sparse.csr_array:
-        """(n_rows, n_columns), every coefficient spelt out: for small models and single looks."""
-        return sparse.csr_array(self.direct + self.weights @ self.members) if self.weights.nnz else self.direct
-
-    def activity(self, z: Array) -> Array:
-        """matrix @ z, (n_rows,)."""
-        found: Array = self.direct @ z + self.weights @ (self.members @ z)
-        return found
-
-    def column_prices(self, prices: Array) -> Array:
-        """matrix^T @ prices, (n_columns,)."""
-        found: Array = np.zeros(self.direct.shape[1], dtype=np.result_type(prices, np.int64))
-        add_prices(self.direct, prices, found)
-        add_prices(self.members, self.weights.T @ prices, found)
-        return found
-
-    def column_sizes(self, prices: Floats) -> Floats:
-        """The same with every coefficient without its sign (see `magnitudes`), prices none below 0."""
-        found = np.zeros(self.direct.shape[1])
-        add_sizes(self.direct, prices, found)
-        add_sizes(self.members, abs(self.weights).T @ prices, found)
-        return found
-
-    def magnitudes(self) -> Rows:
-        """The same rows with every coefficient without its sign, for questions of size.
-
-        Never too small; exact where no column stands twice in a row, in two groups or in one and beside it.
-        """
-        return replace(self, direct=abs(self.direct), weights=abs(self.weights))
-
-
-_NONE = np.zeros(0, dtype=np.int64)
-
-
-def _whole_matrix(row: Array, column: Array, coefficient: Array, shape: tuple[int, int]) -> sparse.csr_array:
-    """A sparse matrix of whole numbers from triplets; entries of the same place are added up."""
-    whole = np.asarray(np.broadcast_to(coefficient, np.shape(row)), dtype=np.int64)
-    # Narrow numbers of rows and columns: half the memory, and scipy keeps what it is given.
-    where = np.asarray(row, dtype=np.int32), np.asarray(column, dtype=np.int32)
-    matrix = sparse.coo_array((whole, where), shape=shape).tocsr()
-    matrix.sum_duplicates()
-    return matrix
-
-
-@dataclass(frozen=True, eq=False)
 class Price:
     """A goal as numbers: value of a plan = constant + values @ columns; values (n_columns,) int64."""
 
@@ -314,6 +187,10 @@ class Screen(Rule):
     def reason(self, facts: Facts, entry_id: str) -> str:
         """One plain sentence with numbers: the nearest miss of this entry against this rule."""
 
+    @abstractmethod
+    def miss(self, facts: Facts, entry_id: str, session_id: str) -> Miss:
+        """By how much a pair that is not kept misses the rule, and the single change that would let it through."""
+
 
 class Limit(Rule):
     """Adds rows over all columns."""
@@ -332,6 +209,14 @@ class Limit(Rule):
     def conflicts(self, facts: Facts) -> list[Conflict]:
         """Fixed places that do not fit what is physically there."""
         return []
+
+    def demands(self, facts: Facts) -> Sequence[Demand]:
+        """What people asked for by name."""
+        return ()
+
+    def relief(self, facts: Facts, allocation: Allocation, pairs: Sequence[Pair]) -> Mapping[Pair, Change]:
+        """For each pair the single change that lets it in, alone, beside `allocation`; of those that have one."""
+        return {}
 
 
 class Goal(Rule):

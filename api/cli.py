@@ -14,6 +14,8 @@ from typing import Annotated
 import typer
 
 from allocator.errors import AllocatorError, UsageError
+from api.admin import DataOption, admin_app
+from api.lab_commands import lab
 from api.settings import Backend, Cohort, ExportFormat, Settings, Size
 
 app = typer.Typer(
@@ -73,9 +75,8 @@ def run(
     strict: Annotated[bool, typer.Option("--strict", help="Stop where a booking does not fit.")] = False,
     backend: Annotated[Backend, typer.Option(help="Solver; auto chooses by size.")] = Backend.AUTO,
     executor: Annotated[
-        str | None,
-        typer.Option(metavar="tcp://HOST:PORT", help="Dask scheduler whose workers solve the regions of a country."),
-    ] = None,
+        str, typer.Option(help="Who solves the regions of a country: local, or a Dask scheduler at tcp://HOST:PORT.")
+    ] = "local",
     as_json: JsonOption = False,
 ) -> None:
     """Plan an instance: an audited plan, its proof, reasons, exports and a report."""
@@ -108,6 +109,27 @@ def verify(
     from api.daily import verify_run
 
     verify_run(run_folder, instance, as_json=as_json)
+
+
+@app.command()
+def explain(
+    run_folder: RunArgument,
+    entry_id: Annotated[str | None, typer.Argument(metavar="ENTRY_ID", help="Entry of a waiting list.")] = None,
+    everybody: Annotated[
+        Path | None, typer.Option("--everybody", metavar="FILE.csv", help="Funnel and outranked for all unplaced.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say why an entry has no place (or why this one), who took it, and what would change it."""
+    from allocator.errors import UsageError
+    from api.explain import explain_entry, explain_everybody
+
+    if (entry_id is None) == (everybody is None):
+        raise UsageError("Give one of ENTRY_ID and --everybody FILE.csv.")
+    if everybody is not None:
+        explain_everybody(run_folder, everybody, as_json=as_json)
+    elif entry_id is not None:
+        explain_entry(run_folder, entry_id, as_json=as_json)
 
 
 @app.command()
@@ -160,6 +182,35 @@ def export_model(
     write_model(instance, policy, goal, format_, out, as_json=as_json)
 
 
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8765,
+    data: DataOption = None,
+    workers: Annotated[int, typer.Option(min=0, max=64, help="Workers on this machine.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve the API, with a worker that solves, over one data folder."""
+    from api.serve import serve
+
+    serve(host, port, data, workers=workers, as_json=as_json)
+
+
+@app.command()
+def worker(
+    data: DataOption = None,
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Add a worker, on any machine that reaches the database and the artefact folder."""
+    from api.commands import run_worker
+
+    run_worker(data, with_parent=with_parent, as_json=as_json)
+
+
+app.add_typer(admin_app)
+
+
 @app.command(
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False},
     add_help_option=False,
@@ -173,6 +224,9 @@ def bench(context: typer.Context, as_json: JsonOption = False) -> None:
     if not found:
         raise UsageError("The benchmarks are not installed. Maybe install the package anew (uv sync).")
     found[0].load()([*(["--json"] if as_json else []), *context.args])
+
+
+app.add_typer(lab)
 
 
 def main() -> None:

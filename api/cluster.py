@@ -12,16 +12,18 @@ CONNECT_SECONDS = 10
 
 
 @contextmanager
-def crew_at(address: str | None) -> Iterator[Crew | None]:
-    """The workers of the scheduler at tcp://HOST:PORT, one task a worker; None where no address is given.
+def crew_at(address: str) -> Iterator[Crew | None]:
+    """The workers of the scheduler at tcp://HOST:PORT, one task a worker; None for "local".
 
     The workers need this package in the same version. Raises UsageError where nobody answers.
     """
-    if address is None:
+    if address == "local":
         yield None
         return
     if not address.startswith(("tcp://", "tls://")):
-        raise UsageError(f'--executor: given "{address}", wanted the address of a scheduler, as tcp://10.0.0.5:8786.')
+        raise UsageError(
+            f'--executor: given "{address}", wanted local, or the address of a scheduler, as tcp://10.0.0.5:8786.'
+        )
     try:
         from distributed import Client
     except ModuleNotFoundError as error:

@@ -9,15 +9,19 @@ from typing import Any
 
 import typer
 
-from allocator.answer import Ending, Limits, Progress
+from allocator.answer import Ending, Limits, Memory, Progress, Reporter, Run
 from allocator.carry import carry
-from allocator.errors import AuditFailedError, CancelledError, UsageError
+from allocator.errors import AuditFailedError, CancelledError, ContradictionError, UsageError
+from allocator.instance import Instance
 from allocator.intake import read_instance, summary_lines
+from allocator.options import Facts
 from allocator.policy import Policy, read_policy
 from allocator.report import write_run
 from allocator.run import allocate
 from allocator.run_folder import stored_memory
+from allocator.solve.crew import Crew
 from allocator.verify import verify
+from allocator.why.impossible import explained_lines
 from api.cluster import crew_at
 from api.progress import told
 from api.settings import Settings
@@ -42,7 +46,7 @@ def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) ->
                 backend=settings.backend.value,
                 strict=settings.strict,
             )
-            run = allocate(intake.instance, policy, limits, report, memory, crew)
+            run = planned(intake.instance, policy, limits, report, memory, crew)
             report(Progress("write", sum(run.seconds.values())))
             write_run(run, intake, out, settings.previous)
     except KeyboardInterrupt as error:
@@ -53,6 +57,22 @@ def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) ->
         raise AuditFailedError(f"The plan failed its audit: see {out / 'audit.json'}. Nothing of it may be used.")
     if run.ending is Ending.CANCELLED:
         raise typer.Exit(130)
+
+
+def planned(
+    instance: Instance,
+    policy: Policy,
+    limits: Limits,
+    report: Reporter,
+    memory: Memory | None = None,
+    crew: Crew | None = None,
+) -> Run:
+    """The run; where pins or bookings contradict what is possible, the error also says the smallest set that does."""
+    try:
+        return allocate(instance, policy, limits, report, memory, crew)
+    except ContradictionError as error:
+        why = explained_lines(Facts(instance), policy, strict=limits.strict)
+        raise ContradictionError("\n".join([str(error), *why])) from error
 
 
 def refuse_unusable(out: Path) -> None:

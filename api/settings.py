@@ -61,7 +61,7 @@ class Settings:
     threads: int | None = None
     strict: bool = False
     backend: Backend = Backend.AUTO
-    executor: str | None = None
+    executor: str = "local"
 
     @property
     def time_limit(self) -> float:

@@ -32,11 +32,13 @@ from benchmarks.measure import PeakMemory, commit, machine
 from benchmarks.peers import PeerAnswer, solve_whole, started_worker
 from benchmarks.sketch import sketch_instance, sketch_policy
 from benchmarks.table import printer
+from benchmarks.warm import until_warm
 
 SECONDS = {"S": 10.0, "M": 30.0, "L": 60.0, "XL": 900.0}
 """For one run of the engine, where nothing else is asked for."""
 ENGINE = "allocator"
-WARM_UP_SECONDS = 6.0
+WARM_UP_SECONDS = 8.0
+"""Of a warm-up in the process that measures; one before all rows takes as long as a row."""
 BEFORE_AND_AFTER = ("options", "formulate", "audit")
 """Stages of a run that are nobody's solver."""
 
@@ -100,6 +102,8 @@ def run_scale(scale: Scale, *, as_json: bool = False, out: TextIO | None = None)
     """Measure everything and print as it goes, medians over the seeds of each size at the end."""
     show = printer(COLUMNS, as_json=as_json, out=out)
     rows = []
+    for size in dict.fromkeys("S" if size == "S" else "M" for size in scale.sizes):
+        in_own_process(Job(size, 0, ENGINE, scale.seconds or SECONDS[size], scale.threads), compiled)
     for job in jobs(scale):
         rows.append(in_own_process(job, measured))
         show(cells(rows[-1]))
@@ -137,7 +141,7 @@ def measured(job: Job) -> Row:
     policy = sketch_policy(instance)
     row = replace(empty_row(job), entries=len(instance.patients), sessions=len(instance.sessions))
     if job.solver == ENGINE:
-        warm_up(job)
+        warm_up(job, WARM_UP_SECONDS)
         with PeakMemory() as memory:
             found = by_engine(instance, policy, job)
     else:
@@ -146,10 +150,25 @@ def measured(job: Job) -> Row:
     return replace(row, peak_mb=memory.megabytes, **found)
 
 
-def warm_up(job: Job) -> None:
-    """Solve another instance, small or large as the one to come, so that all is compiled and loaded."""
+def compiled(job: Job) -> Row:
+    """Nothing measured: runs of the engine, long enough for all of its parts, until one compiles nothing.
+
+    What is compiled stays on disk, for the processes that measure.
+    """
+    warm_up(job, job.seconds)
+    return empty_row(job)
+
+
+def warm_up(job: Job, seconds: float) -> None:
+    """Solve another instance, small or large as the one to come, so that all is loaded."""
     instance = sketch_instance("S" if job.size == "S" else "M", 0)
-    allocate(instance, sketch_policy(instance), Limits(seconds=WARM_UP_SECONDS, threads=job.threads))
+    policy = sketch_policy(instance)
+
+    def run(limit: float) -> float:
+        took = allocate(instance, policy, Limits(seconds=limit, threads=job.threads)).seconds
+        return sum(took[stage] for stage in (*BEFORE_AND_AFTER, "solve"))
+
+    until_warm(run, min(seconds, job.seconds))
 
 
 def by_engine(instance: Instance, policy: Policy, job: Job) -> dict[str, Any]:

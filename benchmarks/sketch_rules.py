@@ -16,7 +16,8 @@ import numpy as np
 from allocator.allocation import Allocation
 from allocator.instance import Ints
 from allocator.options import Facts, Options
-from allocator.rule import Columns, Limit, Rows, Violation, parameter
+from allocator.rows import Rows
+from allocator.rule import Columns, Limit, Violation, parameter
 from models.goals.weighted import Weighted
 
 PRICE_FACTOR = "price_factor"

@@ -16,7 +16,8 @@ import numpy as np
 from allocator.allocation import Allocation
 from allocator.instance import Array, Ints
 from allocator.options import Facts, Options
-from allocator.rule import Columns, Rows
+from allocator.rows import Rows
+from allocator.rule import Columns
 from models.numbering import numbered
 
 

@@ -22,7 +22,8 @@ import pandas as pd
 from allocator.errors import UsageError, maybe
 from allocator.instance import Array, Instance, Ints
 from allocator.options import Options
-from allocator.rule import Columns, Rows
+from allocator.rows import Rows
+from allocator.rule import Columns
 from models.numbering import numbered
 
 UNKNOWN = "unknown"

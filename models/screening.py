@@ -6,11 +6,13 @@ first, and Python works once a distinct value.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from allocator.change import Change, Edit, Miss
 from allocator.instance import Array, Bools, Floats, Instance, Ints
 from allocator.options import Facts
 
@@ -75,3 +77,25 @@ def latest_commitments(instance: Instance) -> dict[tuple[str, str, str], tuple[s
     for _, entry_id, session_id, site_code, state, expires_on in sorted(rows, key=lambda row: row[0]):
         latest[entry_id, session_id, "" if session_id else site_code] = (state, expires_on)
     return latest
+
+
+class Obstacle(NamedTuple):
+    """Something about the patient that a host does not take, and the cells of one row that would mend it.
+
+    wish goes on from "if"; table says whose row it is.
+    """
+
+    words: str
+    wish: str
+    table: str
+    cells: Mapping[str, Any]
+
+
+def not_taken(lead: str, obstacles: Sequence[Obstacle], keys: Mapping[str, Mapping[str, Any]]) -> Miss:
+    """The miss of a pair with these obstacles; a change where one alone is in the way. `keys` say the row by table."""
+    words = f"{lead}: {'; '.join(obstacle.words for obstacle in obstacles)}"
+    if len(obstacles) > 1:
+        return Miss(words)
+    (obstacle,) = obstacles
+    edit = Edit(obstacle.table, keys[obstacle.table], obstacle.cells)
+    return Miss(words, change=Change("acceptance", 1, obstacle.wish, (edit,)))

@@ -10,7 +10,7 @@ import numpy as np
 from allocator.certificate import UNPRICED
 from allocator.formulation import Block, GoalVector, Model, forgiving
 from allocator.instance import Ints
-from allocator.rule import Rows
+from allocator.rows import Rows
 
 Triplets = list[tuple[int, int]]
 

@@ -10,7 +10,8 @@ from allocator.baseline import baseline
 from allocator.formulation import formulate
 from allocator.options import Facts, build_options
 from allocator.policy import Policy
-from allocator.rule import Columns, Limit, Rows, Violation
+from allocator.rows import Rows
+from allocator.rule import Columns, Limit, Violation
 from models.goals.travel import Travel
 from models.rules.max_travel import MaxTravel
 from models.rules.one_place import OnePlace

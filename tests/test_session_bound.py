@@ -13,7 +13,7 @@ from scipy import optimize
 from allocator.certificate import SCALE, PricesTooLargeError, bound_of, goal_rows, priced_rows
 from allocator.formulation import Model
 from allocator.instance import Ints
-from allocator.rule import Rows
+from allocator.rows import Rows
 from allocator.session_bound import best_patterns, session_values
 from allocator.session_pattern import LARGEST_TABLE, NEVER, best_patterns_of, bound_without_table
 from tests.models_of_arrays import RowList, all_plans, model_of, random_model

@@ -42,7 +42,7 @@ class Bar:
 
 def bar_chart(key: str, title: str, description: str, bars: Sequence[Bar], full: float) -> Chart:
     """Horizontal bars, one below the other; `full` is the value of the whole width, `key` unique in the page."""
-    parts = [_head(key, title, description, f'width="100%" height="{ROW_HEIGHT * len(bars)}" class="chart bars"')]
+    parts = [chart_head(key, title, description, f'width="100%" height="{ROW_HEIGHT * len(bars)}" class="chart bars"')]
     for row, bar in enumerate(bars):
         top = ROW_HEIGHT * row
         parts.append(
@@ -70,7 +70,8 @@ def _rect(x: float, width: float, y: float, style: str) -> Markup:
     return shape.format(x, y, width, BAR_HEIGHT, style)
 
 
-def _head(key: str, title: str, description: str, attributes: str) -> Markup:
+def chart_head(key: str, title: str, description: str, attributes: str) -> Markup:
+    """The opening of a chart that screen readers can name and describe; `key` is unique in the page."""
     opening = Markup('<svg role="img" aria-labelledby="{0}-title {0}-desc" {1} xmlns="http://www.w3.org/2000/svg">')
     names = Markup('<title id="{0}-title">{1}</title><desc id="{0}-desc">{2}</desc>')
     return opening.format(key, Markup(attributes)) + names.format(key, title, description)
@@ -103,7 +104,7 @@ def flow_diagram(
     left, right = _stack(lefts, scale), _stack(rights, scale)
     height = max(_end(left), _end(right)) + 34
     parts = [
-        _head(key, title, description, f'viewBox="0 0 {FLOW_WIDTH} {height:.0f}" class="chart flows"'),
+        chart_head(key, title, description, f'viewBox="0 0 {FLOW_WIDTH} {height:.0f}" class="chart flows"'),
         Markup('<text x="{}" y="16" class="side end">Home</text>').format(FLOW_LEFT),
         Markup('<text x="{}" y="16" class="side">Place</text>').format(FLOW_RIGHT),
     ]

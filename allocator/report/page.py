@@ -6,14 +6,14 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from allocator.report import page_people, page_plan, words
+from allocator.report import page_people, page_pins, page_plan, words
 from allocator.report.page_plan import Summary
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def page(summary: Summary) -> str:
-    """The page as HTML: no script, no outside request, nothing that depends on when it was made."""
+def templates() -> Environment:
+    """The templates of every page; what they are given is escaped."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -23,6 +23,11 @@ def page(summary: Summary) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["day"] = words.date
+    return environment
+
+
+def page(summary: Summary) -> str:
+    """The page as HTML: no script, no outside request, nothing that depends on when it was made."""
     sections = (
         page_plan.brief(summary),
         page_plan.waits(summary),
@@ -33,15 +38,20 @@ def page(summary: Summary) -> str:
         page_people.unplaced(summary),
         page_people.data(summary),
         page_plan.goals(summary),
+        *page_pins.pins(summary),
         page_people.rules(summary),
         page_people.about(summary),
     )
-    return environment.get_template("report.html.jinja").render(
-        instance=summary["instance"],
-        policy=summary["policy"],
-        audit_passed=summary["audit"]["passed"],
-        notices=page_people.notices(summary),
-        cards=page_plan.cards(summary),
-        baseline=page_plan.BASELINE,
-        sections=sections,
+    return (
+        templates()
+        .get_template("report.html.jinja")
+        .render(
+            instance=summary["instance"],
+            policy=summary["policy"],
+            audit_passed=summary["audit"]["passed"],
+            notices=page_people.notices(summary),
+            cards=page_plan.cards(summary),
+            baseline=page_plan.BASELINE,
+            sections=sections,
+        )
     )

@@ -134,7 +134,10 @@ def unplaced(summary: Summary) -> Section:
     grid = Grid(
         "People without a place, by reason", ("Reason", "One of them, for example", "People"), rows, texts=(0, 1)
     )
-    lead = f"{people(total)} {'has' if total == 1 else 'have'} no place. Everybody's own reason is in unplaced.csv."
+    lead = (
+        f"{people(total)} {'has' if total == 1 else 'have'} no place. Everybody's own reason, and the nearest change "
+        "that would give them one, is in unplaced.csv."
+    )
     if not reasons:
         return Section("unplaced", "People without a place", (), "Everybody has a place.")
     return Section("unplaced", "People without a place", (Block("", (), chart, (), grid, beside=False),), lead)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from allocator.report.people import people_table
 from allocator.report.safe import plain_value
 from allocator.report.tables import quarantine_table
 from allocator.rule import Screen
+from allocator.why.pins import PinPrice
 
 OLD_LIST_DAYS = 7
 """A list older than this on the plan date is warned of."""
@@ -28,10 +31,12 @@ MOST_PROBLEMS = 60
 """Kinds of problems found at intake that are shown, commonest first."""
 
 
-def summarise(run: Run, intake: Intake | None, sessions: pd.DataFrame, wanted: pd.DataFrame) -> dict[str, Any]:
+def summarise(
+    run: Run, intake: Intake | None, sessions: pd.DataFrame, wanted: pd.DataFrame, prices: Sequence[PinPrice]
+) -> dict[str, Any]:
     """Everything that the page says, as plain JSON values.
 
-    `sessions` is the table of `sessions_table`, `wanted` that of `data_wanted_table`.
+    `sessions` is the table of `sessions_table`, `wanted` that of `data_wanted_table`, `prices` those of pins.
     """
     people = people_table(run)
     return {
@@ -56,6 +61,7 @@ def summarise(run: Run, intake: Intake | None, sessions: pd.DataFrame, wanted: p
         "urgent": urgent(run, people),
         "intake": refused_or_held(intake),
         "conflicts": len(run.conflicts),
+        "overrides": [asdict(price) | {"price": price.sentence()} for price in prices],
         "old_lists": old_lists(run),
         "data_wanted": data_wanted(wanted),
         "travel": {"estimated": _estimated(run), "places": len(run.allocation.placements)},

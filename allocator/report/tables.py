@@ -14,6 +14,7 @@ is_new          proposed, and not what the run before proposed
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -134,8 +135,8 @@ def act_by(plan_date: np.datetime64, date: np.datetime64, book_by: np.datetime64
     return max(last, plan_date)
 
 
-def unplaced_table(run: Run) -> pd.DataFrame:
-    """Every entry without a place, with its reason, by entry_id."""
+def unplaced_table(run: Run, changes: Mapping[str, str]) -> pd.DataFrame:
+    """Every entry without a place, with its reason, by entry_id. `changes` say the nearest change of an entry_id."""
     instance = run.facts.instance
     patient_ids = shown_patient_ids(run)
     rows = [
@@ -145,7 +146,7 @@ def unplaced_table(run: Run) -> pd.DataFrame:
             instance.patient[item.entry_id]["home_provider"],
             item.reason_code,
             item.reason,
-            item.nearest_change,
+            changes.get(item.entry_id, ""),
         )
         for item in sorted(run.unplaced, key=lambda item: item.entry_id)
     ]

@@ -41,6 +41,7 @@ from allocator.report.tables import (
     unplaced_table,
 )
 from allocator.warm import FILE, memory_arrays
+from allocator.why.quick import changes_and_prices
 
 PACKAGES = ("numpy", "pandas", "highspy", "ortools", "pulp")
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -74,13 +75,13 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 def write_files(run: Run, intake: Intake | None, folder: Path, previous: Path | None) -> None:
     """Write every file of a run into an empty folder; run.json, with the hashes of all others, comes last."""
-    options = options_of(run)
+    options, (changes, prices) = options_of(run), changes_and_prices(run)
     allocation, sessions = allocation_table(run), sessions_table(run, options)
     wanted = data_wanted_table(run, options)
-    summary = summarise(run, intake, sessions, wanted)
+    summary = summarise(run, intake, sessions, wanted, prices)
     tables = {
         "allocation": allocation,
-        "unplaced": unplaced_table(run),
+        "unplaced": unplaced_table(run, changes),
         "quarantine": quarantine_table(intake),
         "conflicts": conflicts_table(run),
         "sessions": sessions,

@@ -185,7 +185,7 @@ class Descent:
         begun = window.variables(self.prices)
         first, _ = window.value_and_gradient(begun, temperature)
         lowest, found, halfway, evaluations = first, begun, first, 0
-        iterations = ITERATIONS_OF_MANY if len(window.terms.gain) > MANY else ITERATIONS
+        iterations = self.iterations(window)
 
         def value_and_gradient(variables: Floats) -> tuple[float, Floats]:
             nonlocal lowest, found, halfway, evaluations
@@ -211,6 +211,10 @@ class Descent:
             is_coarse = self.last is None or self.last[1] is not window
             self.take(window.prices(found), np.inf if is_coarse else lowest)
         return halfway - lowest
+
+    def iterations(self, window: Window) -> int:
+        """How many between looks at the exact bound."""
+        return ITERATIONS_OF_MANY if len(window.terms.gain) > MANY else ITERATIONS
 
     def region(self, window: Window, begun: Floats, temperature: float) -> optimize.Bounds:
         """How far the variables may go: no row may change what one placement pays by more than a part of a window."""

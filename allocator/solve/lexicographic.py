@@ -36,6 +36,8 @@ from allocator.stopwatch import Stopwatch
 
 PROOF_SHARE = 0.08
 """Of the seconds of a run on a small model, for certified bounds: its relaxation is solved in no time."""
+LAST_PROOF_SHARE, LAST_PROOFS_SHARE = 0.4, 0.2
+"""Of the seconds of a large model, left for sharpening the prices of its one goal, or of all its goals."""
 TOGETHER_SHARE = 0.25
 """Of what is left when a large model is begun, for all goals together."""
 PROOF_SHARE_OF_GOAL = 0.35
@@ -136,6 +138,8 @@ def search_large(
         return
     large = LargeSearch(plan, limits.seed, heard, worker, found.of_sum)
     alone = len(moved) == 1
+    if np.isfinite(limits.seconds):
+        watch = watch.reserving((LAST_PROOF_SHARE if alone else LAST_PROOFS_SHARE) * watch.left)
     large.together(pace_of(1.0 if alone else TOGETHER_SHARE, watch, limits, alone), chosen)
     found.of_sum = large.prices
     if alone and large.prices is not None:

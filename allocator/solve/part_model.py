@@ -15,7 +15,7 @@ from scipy import sparse
 from allocator.compiled import compiled
 from allocator.formulation import Block, GoalVector, Model
 from allocator.instance import Array, Bools, Floats, Ints, read_only
-from allocator.rule import Rows
+from allocator.rows import Rows
 
 Sides = tuple[Floats, Floats]
 """Lower and upper side of every row, each (n_rows,)."""

@@ -1,13 +1,15 @@
 """prove: for every goal prices that prove a good bound, and the certificate that holds them.
 
 Prices are proposed by the linear relaxation where it is small (HiGHS), by a smoothed dual where it is not
-(`allocator.solve.dual`), or come from the search. What they prove is for `allocator.certificate` to say, in whole
-numbers, with entries and with sessions as units; the better bound is kept.
+(`allocator.solve.dual`), or come from the search; in the time that is left they are sharpened with sessions as units
+(`allocator.solve.patterns`). What they prove is for `allocator.certificate` to say, in whole numbers, with entries
+and with sessions as units; the best bound is kept.
 """
 
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,14 +34,18 @@ from allocator.certificate import (
 )
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
-from allocator.solve.dual import silent, solve_dual
+from allocator.solve.dual import OutOfTimeError, silent, solve_dual
 from allocator.solve.exact import goal_problem
+from allocator.solve.large import own_gains
+from allocator.solve.patterns import sharpen
 
 LARGEST_RELAXATION = 30_000
 """Options up to which the linear relaxation itself is solved."""
 RELAXATION_SHARE = 0.6
 """Of the seconds of a proof, for the relaxation; the smoothed dual has the rest where that was too little."""
 SHORTEST_PROOF_SECONDS = 0.3
+PROPOSAL_SHARE = 0.5
+"""Of the seconds of a proof without proposed prices, for finding some; the rest is for sharpening them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,23 +62,28 @@ def prove_all(
 ) -> tuple[Certificate, list[int]]:
     """A certificate for every goal of a plan with these goal values, and the bounds that it proves.
 
-    `proposed` are prices (n_rows + k,) that a search found for goal k; goals without any are priced now, side by
-    side on `limits.threads` children. Prices of zero are always a certificate.
+    `proposed` are prices (n_rows + k,) that a search found for goal k; goals without any are priced now. All are
+    sharpened until the plan is proven best or their share of the seconds is over, side by side on `limits.threads`.
+    Prices of zero are always a certificate.
     """
     n_goals, n_rows = len(model.goals), model.n_rows
     floors = [held_value(model, k, value) for k, value in enumerate(values)]
     deadline = time.monotonic() + seconds
-    missing = [k for k in range(n_goals) if k not in proposed]
     idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
 
+    stopped = threading.Event()
+
+    def go_on(bound: float) -> None:
+        if stopped.is_set():
+            raise OutOfTimeError
+
     def proof(k: int) -> Proof:
-        if k in proposed:
-            return best_proof(model, k, floors[:k], [proposed[k]])
         worker = idle.get()
-        left = max(0.0, deadline - time.monotonic())
-        share = left * min(1.0, limits.threads / (len(missing) - missing.index(k)))
+        share = max(0.0, deadline - time.monotonic()) * min(1.0, limits.threads / (n_goals - k))
         try:
-            return prove(model, k, floors[:k], share, limits, worker)
+            return prove(
+                model, k, floors[:k], share, limits, worker, proposed=proposed.get(k), value=values[k], tell=go_on
+            )
         finally:
             idle.put(worker)
 
@@ -82,7 +93,11 @@ def prove_all(
         for _ in range(limits.threads):
             idle.put(stack.enter_context(Worker()))
         pool = stack.enter_context(ThreadPoolExecutor(limits.threads))
-        proofs = list(pool.map(proof, range(n_goals)))
+        try:
+            proofs = list(pool.map(proof, range(n_goals)))
+        except KeyboardInterrupt:
+            stopped.set()
+            raise
     for k, found in enumerate(proofs):
         prices[k, : n_rows + k] = found.prices
         held[k, :k] = floors[:k]
@@ -95,17 +110,23 @@ def best_proof(model: Model, k: int, held: Sequence[int], candidates: Sequence[F
     """The best that these prices (n_rows + k,), or none at all, prove of goal k, with either kind of unit."""
     nothing = np.zeros(model.n_rows + k, dtype=np.int64)
     best = Proof(nothing, bound_of(model, k, held, nothing, SCALE), by_session=False)
-    larger = model.goals[k].sense == "max"
     for candidate in candidates:
-        for by_session in (False, True):
-            prices = whole_prices(entry_prices(model, k, candidate) if by_session else candidate)
-            try:
-                bound = bound_of(model, k, held, prices, SCALE, by_session)
-            except PricesTooLargeError:
-                continue
-            if bound != best.bound and (bound < best.bound) == larger:
-                best = Proof(prices, bound, by_session)
+        best = better_proof(model, k, held, best, candidate, by_session=False)
+        best = better_proof(model, k, held, best, entry_prices(model, k, candidate), by_session=True)
     return best
+
+
+def better_proof(
+    model: Model, k: int, held: Sequence[int], best: Proof, candidate: Floats, *, by_session: bool
+) -> Proof:
+    """What these prices (n_rows + k,) prove of goal k with such units; the best so far where that is as good."""
+    prices = whole_prices(candidate)
+    try:
+        bound = bound_of(model, k, held, prices, SCALE, by_session)
+    except PricesTooLargeError:
+        return best
+    better = bound < best.bound if model.goals[k].sense == "max" else bound > best.bound
+    return Proof(prices, bound, by_session) if better else best
 
 
 def entry_prices(model: Model, k: int, prices: Floats) -> Floats:
@@ -128,11 +149,36 @@ def entry_prices(model: Model, k: int, prices: Floats) -> Floats:
     return found
 
 
-def prove(model: Model, k: int, held: Sequence[int], seconds: float, limits: Limits, worker: Worker) -> Proof:
-    """The best proof of goal k that is found in these seconds."""
-    if seconds < SHORTEST_PROOF_SECONDS or not model.n_columns:
-        return best_proof(model, k, held, [])
-    return best_proof(model, k, held, [proposed_prices(model, k, held, seconds, limits, worker)])
+def prove(
+    model: Model,
+    k: int,
+    held: Sequence[int],
+    seconds: float,
+    limits: Limits,
+    worker: Worker,
+    *,
+    proposed: Floats | None = None,
+    value: int | None = None,
+    tell: Callable[[float], None] = silent,
+) -> Proof:
+    """The best proof of goal k that is found in these seconds, from `proposed` prices (n_rows + k,) if there are any.
+
+    A bound that is the `value` of the plan ends the search for a better one.
+    """
+    deadline = time.monotonic() + seconds
+    if proposed is None:
+        if seconds < SHORTEST_PROOF_SECONDS or not model.n_columns:
+            return best_proof(model, k, held, [])
+        proposed = proposed_prices(model, k, held, PROPOSAL_SHARE * seconds, limits, worker)
+    found = best_proof(model, k, held, [proposed])
+    left = deadline - time.monotonic()
+    if found.bound == value or left < SHORTEST_PROOF_SECONDS:
+        return found
+    start = entry_prices(model, k, proposed)
+    prices = sharpen(
+        model, own_gains(model, k), goal_rows(model, held), start, seconds=left, work=limits.work, tell=tell
+    )
+    return better_proof(model, k, held, found, prices, by_session=True)
 
 
 def proposed_prices(
@@ -162,9 +208,10 @@ def dual_prices(
     tell: Callable[[float], None] = silent,
 ) -> Floats:
     """Row prices (n_rows + k,) for goal k by the smoothed dual, from `start` if there is one."""
-    goal = model.goals[k]
-    gains = (goal.values if goal.sense == "max" else -goal.values).astype(np.float64)
-    return solve_dual(model, gains, goal_rows(model, held), start=start, seconds=seconds, work=work, tell=tell).prices
+    dual = solve_dual(
+        model, own_gains(model, k), goal_rows(model, held), start=start, seconds=seconds, work=work, tell=tell
+    )
+    return dual.prices
 
 
 def without_idle_rows(model: Model, problem: Problem, k: int) -> Problem:

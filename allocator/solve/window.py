@@ -61,8 +61,8 @@ def largest_of_rows(matrix: sparse.csr_array | sparse.csc_array) -> Floats:
     """(n_rows,) largest coefficient of each row without its sign, 0 where there is none."""
     if not matrix.shape[1]:
         return np.zeros(matrix.shape[0])
-    largest: Any = abs(matrix)  # its types know one layout only
-    return np.asarray(largest.max(axis=1).toarray().ravel(), dtype=np.float64)
+    rows = sparse.csr_array(abs(matrix))
+    return np.asarray(rows.max(axis=1).toarray().ravel(), dtype=np.float64)
 
 
 def live_rows(pricing: Pricing) -> Ints:
@@ -141,15 +141,19 @@ class Window:
         total, softness = soften(terms.entry_start, terms.gain, terms.places, places, temperature, self.share, activity)
         used = activity[:n]
         used[:n_own] += terms.weights @ activity[n:]
-        boxed = self.pricing.box_gain - terms.boxes.T @ price
+        of_boxes, soft_boxes, used_by_boxes = self.soft_boxes(price, temperature)
+        return total + of_boxes, softness + soft_boxes, used + used_by_boxes
+
+    def soft_boxes(self, price: Floats, temperature: float) -> tuple[float, float, Floats]:
+        """Softened boxes alone at these prices (n,), how soft that is, and their activity (n,)."""
+        boxed = self.pricing.box_gain - self.terms.boxes.T @ price
         of_boxes = BOX_TEMPERATURE * temperature
         low, width = self.pricing.box_lower, self.pricing.box_width
         lifted = np.logaddexp(0.0, boxed / of_boxes)
         part = np.exp(boxed / of_boxes - lifted)
-        total += float(low @ boxed + of_boxes * (width @ lifted))
-        softness += float(width @ (of_boxes * lifted - part * boxed))
-        used += terms.boxes @ (low + width * part)
-        return total, softness, used
+        total = float(low @ boxed + of_boxes * (width @ lifted))
+        softness = float(width @ (of_boxes * lifted - part * boxed))
+        return total, softness, np.asarray(self.terms.boxes @ (low + width * part))
 
     def value_and_gradient(self, variables: Floats, temperature: float) -> tuple[float, Floats]:
         """The softened bound and its gradient over the variables."""

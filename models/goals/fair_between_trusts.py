@@ -20,7 +20,8 @@ import pandas as pd
 from allocator.allocation import Allocation
 from allocator.instance import Bools
 from allocator.options import Facts, Options
-from allocator.rule import USAGE_COLUMNS, Auxiliary, Columns, Goal, Price, Rows, parameter
+from allocator.rows import Rows
+from allocator.rule import USAGE_COLUMNS, Auxiliary, Columns, Goal, Price, parameter
 from models.numbering import numbered
 from models.scoring import waiting_since
 from models.screening import codes_of

@@ -19,7 +19,8 @@ import pandas as pd
 
 from allocator.allocation import Allocation
 from allocator.options import Facts, Options
-from allocator.rule import USAGE_COLUMNS, Auxiliary, Columns, Goal, Price, Rows, parameter
+from allocator.rows import Rows
+from allocator.rule import USAGE_COLUMNS, Auxiliary, Columns, Goal, Price, parameter
 from models.equity import Floor, floor_rows, group_floors, group_label
 
 

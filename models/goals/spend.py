@@ -13,7 +13,8 @@ import numpy as np
 
 from allocator.allocation import Allocation
 from allocator.options import Facts
-from allocator.rule import Columns, Goal, Price, Rows, parameter
+from allocator.rows import Rows
+from allocator.rule import Columns, Goal, Price, parameter
 from models.cost import case_pence, case_pence_of, opening_columns, opening_pence, opening_rows, openings_in_pence
 from models.scoring import counted_placements
 

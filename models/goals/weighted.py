@@ -19,7 +19,8 @@ from pydantic import model_validator
 from allocator.allocation import Allocation
 from allocator.instance import Array, Ints
 from allocator.options import Facts, Options
-from allocator.rule import Columns, Goal, Price, Rows, parameter
+from allocator.rows import Rows
+from allocator.rule import Columns, Goal, Price, parameter
 from models.cost import case_pence, case_pence_of, opening_columns, opening_pence, opening_rows, openings_in_pence
 from models.due import days_after, due_dates, due_day
 from models.scoring import Row, counted_placements, waiting_since

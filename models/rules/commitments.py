@@ -13,7 +13,8 @@ import pandas as pd
 
 from allocator.allocation import Allocation
 from allocator.options import Facts
-from allocator.rule import USAGE_COLUMNS, Columns, Limit, Rows, Violation
+from allocator.rows import Rows
+from allocator.rule import USAGE_COLUMNS, Columns, Limit, Violation
 
 
 class Commitments(Limit):

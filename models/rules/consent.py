@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from allocator.allocation import Allocation
+from allocator.change import Change, Edit, Miss
 from allocator.instance import Bools
 from allocator.options import Facts, Options
 from allocator.rule import Screen, Violation, parameter
@@ -51,6 +52,17 @@ class Consent(Screen):
                 message = f"placed away from home at {host}; consent to a transfer: {answer or 'not known'}"
                 violations.append(Violation(self.name, message, (placement.entry_id,)))
         return violations
+
+    def miss(self, facts: Facts, entry_id: str, session_id: str) -> Miss:
+        """What the patient said, and that they agree."""
+        said = {
+            "no": "the patient said no to a transfer",
+            "not_asked": "the patient was not asked about a transfer",
+            "": "it is not known whether the patient agrees to a transfer",
+        }[facts.instance.patient[entry_id]["transfer_consent"]]
+        edit = Edit("patients", {"entry_id": entry_id}, {"transfer_consent": "yes"})
+        wish = Change("agreement", 1, "the patient agreed to be treated away from home", (edit,))
+        return Miss(f"away from home, and {said}", change=wish)
 
     def reason(self, facts: Facts, entry_id: str) -> str:
         """What the patient said, and how many sessions are away from home."""

@@ -20,8 +20,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from allocator.allocation import Allocation
+from allocator.change import Change, Edit, Miss
 from allocator.instance import Array, Bools, Instance, Ints
 from allocator.options import Facts, Options
 from allocator.rule import Screen, Violation, parameter
@@ -33,12 +35,17 @@ EARLIEST, LATEST = np.datetime64("0001-01-01"), np.datetime64("9999-12-31")
 Record = Mapping[str, Any]
 
 
-class Miss(NamedTuple):
-    """One reason why a day does not do: its kind, by how many days it is missed, and words."""
+class DayMiss(NamedTuple):
+    """One reason why a day does not do: its kind, by how many days it is missed, and words.
+
+    wish and edit are the change of one cell that would mend it: how many days it takes is `days`.
+    """
 
     kind: str
     days: int
     words: str
+    wish: str = ""
+    edit: Edit | None = None
 
 
 def notice(default: int, priority: str) -> Any:
@@ -118,7 +125,7 @@ class Dates(Screen):
             for miss in self.misses(facts.instance, placement.entry_id, placement.session_id)
         ]
 
-    def misses(self, instance: Instance, entry_id: str, session_id: str) -> list[Miss]:
+    def misses(self, instance: Instance, entry_id: str, session_id: str) -> list[DayMiss]:
         """Every reason why the day of a session does not do for an entry, from the tables."""
         patient, session = instance.patient[entry_id], instance.session[session_id]
         site, day = instance.site[session["site_code"]], session["date"].item()
@@ -127,23 +134,52 @@ class Dates(Screen):
         notice_days = int(self._notice_days(patient["clinical_priority"]) if math.isnan(own) else own)
         earliest, lapses = patient["earliest_date"].item(), patient["poa_valid_until"].item()
         if earliest and day < earliest:
-            found.append(Miss("earliest", (earliest - day).days, f"before the patient is free ({earliest})"))
+            edit = Edit("patients", {"entry_id": entry_id}, {"earliest_date": pd.Timestamp(day)})
+            words, wish = f"before the patient is free ({earliest})", f"the patient were free on {day}"
+            found.append(DayMiss("earliest", (earliest - day).days, words, wish, edit))
         if (day - today).days < notice_days:
             words = f"too soon for {notice_days} days' notice from {today}"
-            found.append(Miss("notice", notice_days - (day - today).days, words))
+            given = (day - today).days
+            wish = f"the patient accepted {given} days' notice instead of {notice_days}"
+            edit = Edit("patients", {"entry_id": entry_id}, {"min_notice_days": float(given)})
+            found.append(DayMiss("notice", notice_days - given, words, wish, edit if given >= 0 else None))
         if lapses and day > lapses:
             words = f"after the pre-operative assessment lapses ({lapses})"
-            found.append(Miss("assessment", (day - lapses).days, words))
+            edit = Edit("patients", {"entry_id": entry_id}, {"poa_valid_until": pd.Timestamp(day)})
+            wish = f"the pre-operative assessment held until {day} instead of {lapses}"
+            found.append(DayMiss("assessment", (day - lapses).days, words, wish, edit))
         if not lapses and patient["care_kind"] == "theatre" and not self.unknown_assessment_fits:
-            found.append(Miss("assessment", 0, "and the pre-operative assessment is not known"))
+            edit = Edit("patients", {"entry_id": entry_id}, {"poa_valid_until": pd.Timestamp(day)})
+            words, wish = "and the pre-operative assessment is not known", f"an assessment held until {day}"
+            found.append(DayMiss("unknown", 0, words, wish, edit))
         nights = 0 if math.isnan(patient["overnight_stays"]) else int(patient["overnight_stays"])
         stay = [day + dt.timedelta(days=night) for night in range(nights + 1)]
         for start, stop in instance.unavailable_of.get(entry_id, ()):
             if any(start <= one_day <= stop for one_day in stay):
                 when = f"for a stay to {stay[-1]}, and" if nights else "when"
                 words = f"{when} the patient is unavailable from {start} to {stop}"
-                found.append(Miss("unavailable", (stop.item() - day).days + 1, words))
+                edit, freed = _freed(entry_id, start.item(), stop.item(), stay)
+                wish = (
+                    f"the patient were free from {stay[0]} to {stay[-1]}"
+                    if nights
+                    else f"the patient were free on {day}"
+                )
+                found.append(DayMiss("unavailable", freed, words, wish, edit))
         return [miss._replace(words=f"{session_id} is on {day}, {miss.words}") for miss in found]
+
+    def miss(self, facts: Facts, entry_id: str, session_id: str) -> Miss:
+        """The days by which a day is missed, and the one cell that would mend it where one alone is in the way."""
+        misses = self.misses(facts.instance, entry_id, session_id)
+        day = facts.instance.session[session_id]["date"]
+        told = [miss.words.removeprefix(f"{session_id} is on {day}, ").removeprefix("and ") for miss in misses]
+        if len(misses) > 1:
+            return Miss(f"on days that are not possible: {'; '.join(told)}")
+        (miss,) = misses
+        figure = miss.days if miss.kind in ("earliest", "notice", "assessment") else None
+        words = f"on days that are not possible: {told[0]}" if figure is None else f"{{}} days {told[0]}"
+        if miss.edit is None:
+            return Miss(words, figure)
+        return Miss(words, figure, Change("date", miss.days, miss.wish, (miss.edit,)))
 
     def reason(self, facts: Facts, entry_id: str) -> str:
         """The date obstacle that rules out most sessions, at the session that misses it least."""
@@ -159,20 +195,38 @@ class Dates(Screen):
         return f"{subject} on a day that is not possible. Most often ({kinds.count(often)}): {nearest[1]}."
 
 
-def _host_misses(instance: Instance, session: Record, site: Record, *, transfer: bool) -> list[Miss]:
+def _host_misses(instance: Instance, session: Record, site: Record, *, transfer: bool) -> list[DayMiss]:
     """Why the day does not do for the hub and the host, whoever the patient is."""
     info, day, book_by = instance.info, session["date"].item(), session["book_by"].item()
     found = []
     if not info.horizon_start <= day <= info.horizon_end:
         outside = max(info.horizon_start - day, day - info.horizon_end).days
         words = f"outside the days planned for ({info.horizon_start} to {info.horizon_end})"
-        found.append(Miss("horizon", outside, words))
+        found.append(DayMiss("horizon", outside, words))
     if book_by and book_by < info.plan_date:
-        found.append(Miss("book_by", (info.plan_date - book_by).days, f"and had to be booked by {book_by}"))
+        edit = Edit("sessions", {"session_id": session["session_id"]}, {"book_by": pd.Timestamp(info.plan_date)})
+        words, wish = f"and had to be booked by {book_by}", f"{session['session_id']} could still be booked today"
+        found.append(DayMiss("book_by", (info.plan_date - book_by).days, words, wish, edit))
     if transfer and (day - info.plan_date).days < site["lead_days"]:
         words = f"and {site['name']} prepares a transfer for {site['lead_days']:g} days"
-        found.append(Miss("lead", int(site["lead_days"]) - (day - info.plan_date).days, words))
+        there = (day - info.plan_date).days
+        wish = f"{site['name']} prepared a transfer in {there} days instead of {site['lead_days']:g}"
+        edit = Edit("sites", {"site_code": site["site_code"]}, {"lead_days": float(there)})
+        found.append(DayMiss("lead", int(site["lead_days"]) - there, words, wish, edit if there >= 0 else None))
     return found
+
+
+def _freed(entry_id: str, start: dt.date, stop: dt.date, stay: list[dt.date]) -> tuple[Edit, int]:
+    """The time away cut so far that the stay is free of it, from the end that costs fewer days; and how many."""
+    where = {"entry_id": entry_id, "from": pd.Timestamp(start), "to": pd.Timestamp(stop)}
+    from_start, to_stop = (min(stay[-1], stop) - start).days + 1, (stop - max(stay[0], start)).days + 1
+    days = min(from_start, to_stop)
+    if days == (stop - start).days + 1:
+        return Edit("unavailable", where, None), days
+    one_day = dt.timedelta(days=1)
+    later = {"from": pd.Timestamp(stay[-1] + one_day)}
+    earlier = {"to": pd.Timestamp(stay[0] - one_day)}
+    return Edit("unavailable", where, later if from_start <= to_stop else earlier), days
 
 
 def _away(instance: Instance, entry: Ints, days: Array) -> Bools:

@@ -24,7 +24,8 @@ from pydantic import model_validator
 from allocator.allocation import Allocation
 from allocator.instance import Array, Instance
 from allocator.options import Facts, Options
-from allocator.rule import USAGE_COLUMNS, Columns, Limit, Rows, Violation, parameter
+from allocator.rows import Rows
+from allocator.rule import USAGE_COLUMNS, Columns, Limit, Violation, parameter
 from models.equity import Floor, floors_within, group_labels, rate_rows, split_by
 
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from allocator.allocation import Allocation
+from allocator.change import Miss
 from allocator.instance import Bools, Instance
 from allocator.options import Facts, Options
 from allocator.rule import Screen, Violation, parameter
@@ -82,6 +83,12 @@ class InPool(Screen):
         if patient["pathway"] == "planned" and np.isnat(patient["due_date"]):
             return "the entry is planned and its due date is not known"
         return ""
+
+    def miss(self, facts: Facts, entry_id: str, session_id: str) -> Miss:
+        """Why the entry waits for no place on that day: facts about the patient, which nobody is asked to change."""
+        day = facts.instance.session[session_id]["date"]
+        never = self._never(facts, entry_id) or _standing(facts, entry_id)
+        return Miss(f"not for this entry: {never or _not_on(facts.instance.patient[entry_id], day)}")
 
     def reason(self, facts: Facts, entry_id: str) -> str:
         """What keeps the entry out of the pool, with its dates."""

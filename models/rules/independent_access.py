@@ -20,7 +20,8 @@ import pandas as pd
 
 from allocator.allocation import Allocation
 from allocator.options import Facts
-from allocator.rule import USAGE_COLUMNS, Columns, Limit, Rows, Violation, parameter
+from allocator.rows import Rows
+from allocator.rule import USAGE_COLUMNS, Columns, Limit, Violation, parameter
 from models.equity import access_floors, floor_rows
 
 

@@ -19,7 +19,8 @@ import pandas as pd
 from allocator.allocation import Allocation
 from allocator.instance import Ints
 from allocator.options import Facts, Options
-from allocator.rule import USAGE_COLUMNS, Columns, Limit, Rows, Violation, parameter
+from allocator.rows import Rows
+from allocator.rule import USAGE_COLUMNS, Columns, Limit, Violation, parameter
 from models.cost import opening_rows
 
 

@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from allocator.allocation import Allocation
+from allocator.change import Change, Edit, Miss
 from allocator.instance import Bools
 from allocator.options import Facts, Options
 from allocator.rule import Screen, Violation, parameter
@@ -74,6 +75,19 @@ class MaxTravel(Screen):
                 message = f"the journey is {journey}; the limit is {limit} minutes"
                 violations.append(Violation(self.name, message, (placement.entry_id,)))
         return violations
+
+    def miss(self, facts: Facts, entry_id: str, session_id: str) -> Miss:
+        """Minutes of the journey, and that the patient accepts them; nobody accepts more than the hard cap."""
+        minutes = facts.travel_minutes(entry_id, facts.instance.session[session_id]["site_code"])
+        limit = self.limit_of(facts, entry_id)
+        if minutes is None:
+            return Miss(f"at a distance that is not known; the limit is {limit} minutes")
+        words = f"{{}} minutes away; the limit is {limit}"
+        if self.hard_cap_minutes is not None and minutes > self.hard_cap_minutes:
+            return Miss(words, minutes)
+        wish = f"the patient accepted a journey of {minutes} minutes (the limit is {limit})"
+        edit = Edit("patients", {"entry_id": entry_id}, {"max_travel_minutes": float(minutes)})
+        return Miss(words, minutes, Change("travel", minutes - limit, wish, (edit,)))
 
     def reason(self, facts: Facts, entry_id: str) -> str:
         """The nearest session that is too far away, and the limit."""

@@ -14,6 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from allocator.allocation import Allocation
+from allocator.change import Change, Edit, Miss
 from allocator.instance import Bools, Ints
 from allocator.options import Facts, Options
 from allocator.rule import Screen, Violation
@@ -56,6 +57,14 @@ class NeedsMet(Screen):
                 message = f"needs {', '.join(missing)}, which neither the site nor {placement.session_id} provides"
                 violations.append(Violation(self.name, message, (placement.entry_id,)))
         return violations
+
+    def miss(self, facts: Facts, entry_id: str, session_id: str) -> Miss:
+        """What is missing, and that the session provides it."""
+        missing = missing_tags(facts, entry_id, session_id)
+        provided = facts.instance.session[session_id]["provides"]
+        edit = Edit("sessions", {"session_id": session_id}, {"provides": ";".join(filter(None, [provided, *missing]))})
+        change = Change("acceptance", len(missing), f"{session_id} provided {', '.join(missing)}", (edit,))
+        return Miss(f"without {', '.join(missing)}", change=change)
 
     def reason(self, facts: Facts, entry_id: str) -> str:
         """Which needs are missing at the session that comes nearest, and at how many sessions."""

@@ -11,8 +11,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 
 from allocator.allocation import Allocation
+from allocator.change import Change, Edit, Miss
 from allocator.instance import Bools
 from allocator.options import Facts, Options
 from allocator.rule import Screen, Violation
@@ -66,6 +68,27 @@ class NotDeclined(Screen):
                     message = f"{WORDS[state]} {session_id if pair[1] else site_code} before"
                     violations.append(Violation(self.name, message, (entry_id,)))
         return violations
+
+    def miss(self, facts: Facts, entry_id: str, session_id: str) -> Miss:
+        """Who turned it down, and that they take it back: a later row, cancelled, for each that bars the pair."""
+        instance, barred = facts.instance, facts.standing.barred
+        entry, site_code = instance.entry_row[entry_id], instance.session[session_id]["site_code"]
+        bars = [pair for pair in ((entry, session_id, ""), (entry, "", site_code)) if pair in barred]
+        states = sorted({barred[pair] for pair in bars})
+        later = pd.Timestamp(instance.column("commitments", "recorded_on").max()) + pd.Timedelta(seconds=1)
+        edits = tuple(
+            Edit(
+                "commitments",
+                {"entry_id": entry_id, "session_id": session, "site_code": site, "recorded_on": later},
+                {"state": "cancelled"},
+            )
+            for _, session, site in bars
+        )
+        who = " and ".join(WORDS[state].removeprefix("the ").split()[0] for state in states)
+        where = " and ".join(session or f"site {site}" for _, session, site in bars)
+        kind = "agreement" if "declined" in states else "acceptance"
+        change = Change(kind, len(bars), f"the {who} reconsidered {where}", edits)
+        return Miss(f"turned down before by the {who}", change=change)
 
     def reason(self, facts: Facts, entry_id: str) -> str:
         """How many sessions were declined or refused, and by whom."""

@@ -14,7 +14,8 @@ import pandas as pd
 
 from allocator.allocation import Allocation
 from allocator.options import Facts
-from allocator.rule import USAGE_COLUMNS, Columns, Conflict, Limit, Rows, Violation
+from allocator.rows import Rows
+from allocator.rule import USAGE_COLUMNS, Columns, Conflict, Limit, Violation
 from models.numbering import numbered
 
 

@@ -11,14 +11,17 @@ Source: the hosts' bed figures; the one night for an unknown stay is a default t
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from allocator.allocation import Allocation
+from allocator.change import Change, Edit
 from allocator.options import Facts
-from allocator.rule import USAGE_COLUMNS, Columns, Conflict, Limit, Rows, Violation, parameter
+from allocator.rows import Rows
+from allocator.rule import USAGE_COLUMNS, Columns, Conflict, Limit, Pair, Violation, parameter
 from models.stays import nights_of_entries
 
 Night = tuple[str, Any, str]
@@ -123,6 +126,17 @@ class OvernightBeds(Limit):
                     found.setdefault(pair, Conflict(*pair, problem, "beds"))
         return list(found.values())
 
+    def relief(self, facts: Facts, allocation: Allocation, pairs: Sequence[Pair]) -> Mapping[Pair, Change]:
+        """One more bed on every night of the stay on which none is left."""
+        spare, sleepers = self._spare(facts), self._sleepers(facts, allocation)
+        found = {}
+        for pair in pairs:
+            needed = {night: len(sleepers.get(night, ())) + 1 for night in self._nights(facts, *pair)}
+            short = {night: beds for night, beds in needed.items() if beds > spare.get(night, 0)}
+            if short:
+                found[pair] = _more_beds(facts, short)
+        return found
+
     def usage(self, facts: Facts, allocation: Allocation) -> pd.DataFrame:
         """Beds used and spare, for every site, night and kind in use."""
         spare = self._spare(facts)
@@ -131,3 +145,14 @@ class OvernightBeds(Limit):
             for night, people in sorted(self._sleepers(facts, allocation).items())
         ]
         return pd.DataFrame(rows, columns=list(USAGE_COLUMNS))
+
+
+def _more_beds(facts: Facts, beds: Mapping[Night, int]) -> Change:
+    """So many spare beds on these nights, all at one site and of one kind."""
+    edits = tuple(
+        Edit("beds", {"site_code": site, "night": pd.Timestamp(night), "bed_kind": kind}, {"spare_beds": number})
+        for (site, night, kind), number in beds.items()
+    )
+    site, first, kind = next(iter(beds))
+    nights = f"on the night of {first}" if len(beds) == 1 else f"on {len(beds)} nights from {first}"
+    return Change("bed", len(beds), f"{facts.instance.site[site]['name']} had one more {kind} bed {nights}", edits)

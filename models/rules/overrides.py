@@ -18,10 +18,12 @@ import numpy as np
 import pandas as pd
 
 from allocator.allocation import Allocation
+from allocator.demand import Demand
 from allocator.errors import ContradictionError
 from allocator.instance import Ints
 from allocator.options import Facts, Options
-from allocator.rule import USAGE_COLUMNS, Columns, Conflict, Limit, Rows, Violation
+from allocator.rows import Rows
+from allocator.rule import USAGE_COLUMNS, Columns, Conflict, Limit, Violation
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,20 @@ class Overrides(Limit):
             np.ones(sum(map(len, meant))),
             lower=np.where(pins, 1.0, -np.inf),
             upper=np.where(pins, np.inf, 0.0),
+        )
+
+    def demands(self, facts: Facts) -> tuple[Demand, ...]:
+        """Every override in force."""
+        instance = facts.instance
+        sites = [(session_id, instance.session[session_id]["site_code"]) for session_id in instance.session_row]
+        return tuple(
+            Demand(
+                str(override),
+                override.entry_id,
+                tuple(session_id for session_id, site_code in sites if override.means(session_id, site_code)),
+                override.action == "must",
+            )
+            for override in in_force(facts)
         )
 
     def check(self, facts: Facts, allocation: Allocation) -> list[Violation]:

@@ -10,15 +10,18 @@ figure is no cap. Source: mutual-aid agreements between trusts; the figures are 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from allocator.allocation import Allocation, Placement
+from allocator.change import Change, Edit
 from allocator.instance import Array, Ints
 from allocator.options import Facts
-from allocator.rule import USAGE_COLUMNS, Columns, Limit, Rows, Violation
+from allocator.rows import Rows
+from allocator.rule import USAGE_COLUMNS, Columns, Limit, Pair, Violation
 
 
 class ProviderFlow(Limit):
@@ -79,6 +82,24 @@ class ProviderFlow(Limit):
                 message = f"{len(places)} people {what}; {int(cap)} are agreed"
                 violations.append(Violation(self.name, message, tuple(place.entry_id for place in places)))
         return violations
+
+    def relief(self, facts: Facts, allocation: Allocation, pairs: Sequence[Pair]) -> Mapping[Pair, Change]:
+        """One person more than agreed, sent by the home provider, received by the host, or both."""
+        instance, found = facts.instance, {}
+        flows = {what: (len(places), cap) for what, cap, places in self._flows(facts, allocation)}
+        for entry_id, session_id in pairs:
+            home = instance.patient[entry_id]["home_provider"]
+            host = instance.site[instance.session[session_id]["site_code"]]["provider_code"]
+            ways = ((f"sent by {home}", home, "max_outgoing"), (f"received by {host}", host, "max_incoming"))
+            full = [way for way in ways if flows[way[0]][0] + 1 > flows[way[0]][1]]
+            if home != host and full:
+                edits = tuple(
+                    Edit("organisations", {"provider_code": code}, {figure: float(flows[what][0] + 1)})
+                    for what, code, figure in full
+                )
+                words = f"one more person could be {' and '.join(what for what, _, _ in full)}"
+                found[entry_id, session_id] = Change("flow", len(full), words, edits)
+        return found
 
     def usage(self, facts: Facts, allocation: Allocation) -> pd.DataFrame:
         """People sent and received by every provider that moves anybody or has a cap."""

@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from allocator.allocation import Allocation
+from allocator.change import Miss
 from allocator.instance import Array, Bools, Ints
 from allocator.options import Facts, Options
 from allocator.rule import Join, Screen, Violation, parameter
@@ -84,6 +85,12 @@ class SameService(Screen):
                 continue
             violations.append(Violation(self.name, message, (placement.entry_id,)))
         return violations
+
+    def miss(self, facts: Facts, entry_id: str, session_id: str) -> Miss:
+        """For another service, or a pooled code away from home: no small change makes it another."""
+        service = facts.instance.patient[entry_id]["service_code"]
+        pooled = service in self.pooled_codes
+        return Miss(f"away from home, where {service} is not treated" if pooled else "for another service")
 
     def reason(self, facts: Facts, entry_id: str) -> str:
         """Which sessions there are for the service, and for a pooled code where."""

@@ -15,10 +15,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from allocator.allocation import Allocation
+from allocator.change import Miss
 from allocator.instance import Bools
 from allocator.options import Facts, Options
 from allocator.rule import Screen, Violation, parameter
-from models.screening import codes_of, no_session, sessions_of_entry, share_of, tags_of, within
+from models.screening import Obstacle, codes_of, no_session, not_taken, sessions_of_entry, share_of, tags_of, within
 
 
 class SessionAccepts(Screen):
@@ -84,29 +85,48 @@ class SessionAccepts(Screen):
             patient, session = instance.patient[placement.entry_id], instance.session[placement.session_id]
             obstacles = self.obstacles(facts, patient, session)
             if obstacles:
-                message = f"{placement.session_id} does not take the patient: {'; '.join(obstacles)}"
+                told = "; ".join(obstacle.words for obstacle in obstacles)
+                message = f"{placement.session_id} does not take the patient: {told}"
                 violations.append(Violation(self.name, message, (placement.entry_id,)))
         return violations
 
-    def obstacles(self, facts: Facts, patient: Mapping[str, Any], session: Mapping[str, Any]) -> list[str]:
-        """Everything about the patient that the session does not take, in words."""
+    def obstacles(self, facts: Facts, patient: Mapping[str, Any], session: Mapping[str, Any]) -> list[Obstacle]:
+        """Everything about the patient that the session does not take."""
         provider = facts.instance.site[session["site_code"]]["provider_code"]
         trusting = facts.instance.provider_sector[provider] == "nhs" or self.unknown_fits_independent
         found = []
-        age, lowest, highest = patient["age_years"], session["min_age_years"], session["max_age_years"]
-        if np.isnan(age) and not (np.isnan(lowest) and np.isnan(highest)):
-            found += [] if trusting else ["age is not known and the session has a limit for it"]
+        name, age = session["session_id"], patient["age_years"]
+        lowest, highest = session["min_age_years"], session["max_age_years"]
+        if np.isnan(age) and not (np.isnan(lowest) and np.isnan(highest)) and not trusting:
+            fits = {"age_years": lowest if np.isnan(highest) else highest}
+            words = "age is not known and the session has a limit for it"
+            found.append(Obstacle(words, "the age were known and taken there", "patients", fits))
         elif age > highest:
-            found.append(f"age {age:g} is above its limit of {highest:g}")
+            wish = f"{name} took age {age:g} (its limit is {highest:g})"
+            words = f"age {age:g} is above its limit of {highest:g}"
+            found.append(Obstacle(words, wish, "sessions", {"max_age_years": age}))
         elif age < lowest:
-            found.append(f"age {age:g} is below its limit of {lowest:g}")
+            wish = f"{name} took age {age:g} (its limit is {lowest:g})"
+            words = f"age {age:g} is below its limit of {lowest:g}"
+            found.append(Obstacle(words, wish, "sessions", {"min_age_years": age}))
         prefixes = [part for part in plain(session["accepts_procedures"]).split(";") if part]
-        procedure = plain(patient["procedure_code"])
-        if prefixes and not procedure:
-            found += [] if trusting else ["the procedure is not known and the session takes only some"]
-        elif prefixes and not any(procedure[: len(prefix)] == prefix for prefix in prefixes):
-            found.append(f"procedure {patient['procedure_code']} is not among those it takes ({', '.join(prefixes)})")
+        code = patient["procedure_code"]
+        if prefixes and not plain(code) and not trusting:
+            words = "the procedure is not known and the session takes only some"
+            wish = "the procedure were known and taken there"
+            found.append(Obstacle(words, wish, "patients", {"procedure_code": prefixes[0]}))
+        elif prefixes and plain(code) and not any(plain(code)[: len(prefix)] == prefix for prefix in prefixes):
+            words = f"procedure {code} is not among those it takes ({', '.join(prefixes)})"
+            longer = {"accepts_procedures": f"{session['accepts_procedures']};{code}"}
+            found.append(Obstacle(words, f"{name} took procedure {code}", "sessions", longer))
         return found
+
+    def miss(self, facts: Facts, entry_id: str, session_id: str) -> Miss:
+        """What the session does not take, and the one cell that would mend it where one thing alone is in the way."""
+        session = facts.instance.session[session_id]
+        obstacles = self.obstacles(facts, facts.instance.patient[entry_id], session)
+        keys = {"sessions": {"session_id": session_id}, "patients": {"entry_id": entry_id}}
+        return not_taken("not for this patient", obstacles, keys)
 
     def reason(self, facts: Facts, entry_id: str) -> str:
         """The session with the fewest obstacles, and what they are."""
@@ -119,7 +139,7 @@ class SessionAccepts(Screen):
             return no_session(len(session_ids), "refuses this age or procedure")
         nearest = refusing[0][1]
         subject = share_of(len(refusing), len(session_ids), "does not take", "do not take")
-        return f"{subject} this patient. {nearest}: {'; '.join(obstacles[nearest])}."
+        return f"{subject} this patient. {nearest}: {'; '.join(obstacle.words for obstacle in obstacles[nearest])}."
 
 
 REFUSED, FITS, UNKNOWN = 0, 1, 2

@@ -25,7 +25,8 @@ import pandas as pd
 from allocator.allocation import Allocation
 from allocator.instance import Bools, Ints
 from allocator.options import Facts, Options
-from allocator.rule import Columns, Conflict, Limit, Rows, Violation, parameter
+from allocator.rows import Rows
+from allocator.rule import Columns, Conflict, Limit, Violation, parameter
 from models.numbering import numbered
 
 ROUNDINGS = 4

@@ -20,10 +20,11 @@ import numpy as np
 import pandas as pd
 
 from allocator.allocation import Allocation
+from allocator.change import Miss
 from allocator.instance import Bools, Floats, Instance
 from allocator.options import Facts, Options
 from allocator.rule import Screen, Violation, parameter
-from models.screening import flag_numbers, no_session, sessions_of_entry, share_of, within
+from models.screening import Obstacle, flag_numbers, no_session, not_taken, sessions_of_entry, share_of, within
 
 
 class SiteAccepts(Screen):
@@ -72,39 +73,46 @@ class SiteAccepts(Screen):
             site = facts.instance.site[facts.instance.session[placement.session_id]["site_code"]]
             obstacles = self.obstacles(facts, facts.instance.patient[placement.entry_id], site)
             if obstacles:
-                message = f"{site['name']} does not take the patient: {'; '.join(obstacles)}"
+                told = "; ".join(obstacle.words for obstacle in obstacles)
+                message = f"{site['name']} does not take the patient: {told}"
                 violations.append(Violation(self.name, message, (placement.entry_id,)))
         return violations
 
-    def obstacles(self, facts: Facts, patient: Mapping[str, Any], site: Mapping[str, Any]) -> list[str]:
-        """Everything about the patient that the site does not take, in words."""
+    def obstacles(self, facts: Facts, patient: Mapping[str, Any], site: Mapping[str, Any]) -> list[Obstacle]:
+        """Everything about the patient that the site does not take."""
         sector = facts.instance.provider_sector[site["provider_code"]]
         trusting = sector == "nhs" or self.unknown_fits_independent
         found = []
-        for what, value, lowest, highest in (
-            ("ASA grade", patient["asa_grade"], np.nan, site["max_asa"]),
-            ("BMI", patient["bmi"], np.nan, site["max_bmi"]),
-            ("age", patient["age_years"], site["min_age_years"], site["max_age_years"]),
+        for what, column, least, most in (
+            ("ASA grade", "asa_grade", "", "max_asa"),
+            ("BMI", "bmi", "", "max_bmi"),
+            ("age", "age_years", "min_age_years", "max_age_years"),
         ):
+            value, lowest, highest = patient[column], site[least] if least else np.nan, site[most]
             if np.isnan(lowest) and np.isnan(highest):
                 continue
             if np.isnan(value) and not trusting:
-                found.append(f"{what} is not known and the site has a limit for it")
+                words = f"{what} is not known and the site has a limit for it"
+                fits = lowest if np.isnan(highest) else highest
+                found.append(Obstacle(words, f"the {what} were known and taken there", "patients", {column: fits}))
             elif value > highest:
-                found.append(f"{what} {value:g} is above its limit of {highest:g}")
+                wish = f"{site['name']} took {what} {value:g} (its limit is {highest:g})"
+                found.append(
+                    Obstacle(f"{what} {value:g} is above its limit of {highest:g}", wish, "sites", {most: value})
+                )
             elif value < lowest:
-                found.append(f"{what} {value:g} is below its limit of {lowest:g}")
-        if not site["has_hdu"]:
-            if pd.isna(patient["needs_hdu"]):
-                found += [] if trusting else ["it has no high dependency unit, and whether one is needed is not known"]
-            elif patient["needs_hdu"]:
-                found.append("it has no high dependency unit")
-        if not site["has_overnight"]:
-            if np.isnan(patient["overnight_stays"]):
-                found += [] if trusting else ["nobody can stay overnight, and the length of stay is not known"]
-            elif patient["overnight_stays"] > 0:
-                found.append(f"nobody can stay overnight; nights needed: {patient['overnight_stays']:g}")
-        return found
+                wish = f"{site['name']} took {what} {value:g} (its limit is {lowest:g})"
+                found.append(
+                    Obstacle(f"{what} {value:g} is below its limit of {lowest:g}", wish, "sites", {least: value})
+                )
+        return [*found, *_missing_at(site, patient, trusting)]
+
+    def miss(self, facts: Facts, entry_id: str, session_id: str) -> Miss:
+        """What the site does not take, and the one cell that would mend it where one thing alone is in the way."""
+        site = facts.instance.site[facts.instance.session[session_id]["site_code"]]
+        obstacles = self.obstacles(facts, facts.instance.patient[entry_id], site)
+        keys = {"sites": {"site_code": site["site_code"]}, "patients": {"entry_id": entry_id}}
+        return not_taken("at a site that does not take this patient", obstacles, keys)
 
     def reason(self, facts: Facts, entry_id: str) -> str:
         """The site with the fewest obstacles, and what they are."""
@@ -117,5 +125,29 @@ class SiteAccepts(Screen):
             return no_session(len(session_ids), "is at a site that does not take this patient")
         nearest = refusing[0][1]
         subject = share_of(sum(sites[code] for _, code in refusing), len(session_ids))
-        problems = "; ".join(obstacles[nearest])
+        problems = "; ".join(obstacle.words for obstacle in obstacles[nearest])
         return f"{subject} at a site that does not take this patient. {instance.site[nearest]['name']}: {problems}."
+
+
+def _missing_at(site: Mapping[str, Any], patient: Mapping[str, Any], trusting: bool) -> list[Obstacle]:
+    """High dependency care and overnight stay that the patient needs, or may need, and the site has not."""
+    found = []
+    if not site["has_hdu"]:
+        if not pd.isna(patient["needs_hdu"]) and patient["needs_hdu"]:
+            wish = f"{site['name']} had a high dependency unit"
+            found.append(Obstacle("it has no high dependency unit", wish, "sites", {"has_hdu": True}))
+        elif pd.isna(patient["needs_hdu"]) and not trusting:
+            words = "it has no high dependency unit, and whether one is needed is not known"
+            wish = "it were known that no high dependency care is needed"
+            found.append(Obstacle(words, wish, "patients", {"needs_hdu": False}))
+    if not site["has_overnight"]:
+        nights = patient["overnight_stays"]
+        if nights > 0:
+            wish = f"patients could stay overnight at {site['name']}"
+            words = f"nobody can stay overnight; nights needed: {nights:g}"
+            found.append(Obstacle(words, wish, "sites", {"has_overnight": True}))
+        elif np.isnan(nights) and not trusting:
+            words = "nobody can stay overnight, and the length of stay is not known"
+            wish = "it were known that this is a day case"
+            found.append(Obstacle(words, wish, "patients", {"overnight_stays": 0.0}))
+    return found

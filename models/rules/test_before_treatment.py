@@ -20,7 +20,8 @@ import pandas as pd
 from allocator.allocation import Allocation, Placement
 from allocator.instance import Ints
 from allocator.options import Facts, Options
-from allocator.rule import USAGE_COLUMNS, Columns, Limit, Rows, Violation
+from allocator.rows import Rows
+from allocator.rule import USAGE_COLUMNS, Columns, Limit, Violation
 
 Row = tuple[str, Ints, Ints]
 """Key, options that need a test, options that provide it."""

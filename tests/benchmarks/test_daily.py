@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from allocator.errors import UsageError
+from benchmarks import daily
 from benchmarks.daily import COLUMNS, counts_of, folder_of, run_daily
 from instances import path
 from models.daily import DAILY
 
 
-def test_a_row_a_goal_and_seed_of_every_instance() -> None:
+def test_a_row_a_goal_and_seed_of_every_instance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daily, "warm_up", lambda seconds, threads: None)
     out = io.StringIO()
     run_daily(["tiny-travel"], ["40x6"], [7], seconds=2, threads=1, out=out)
     rows = list(csv.DictReader(io.StringIO(out.getvalue())))

@@ -75,11 +75,11 @@ def test_every_backend_proves_the_known_optimum(backend: str) -> None:
     assert tuple(found) == COLUMNS
     assert (found["value"], found["bound"], found["status"]) == ("7", "7", "optimal")
     assert (found["instance"], found["seed"], found["backend"], found["threads"]) == ("three", "3", backend, "1")
-    assert 0 < float(found["seconds"]) < 6
+    assert float(found["seconds"]) > 0
 
 
 def test_a_row_an_instance_in_the_order_given_and_none_for_the_warm_up() -> None:
-    found = printed("pair", "three")
+    found = printed("pair", "three", seconds=2.0)
     assert {row["instance"]: int(row["value"]) for row in found} == OPTIMA
     assert [row["instance"] for row in found] == ["pair-1", "pair-2", "three"]
 

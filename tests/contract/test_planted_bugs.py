@@ -9,7 +9,8 @@ import pytest
 
 from allocator.instance import Bools, Ints
 from allocator.options import Options
-from allocator.rule import Columns, Limit, Rows, Screen
+from allocator.rows import Rows
+from allocator.rule import Columns, Limit, Screen
 from models.rules.max_travel import MaxTravel
 from models.rules.one_place import OnePlace
 from models.rules.session_minutes import SessionMinutes

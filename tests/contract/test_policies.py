@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from allocator.policy import Policy
-from allocator.rule import Columns, Limit, Rows, Screen
+from allocator.rows import Rows
+from allocator.rule import Columns, Limit, Screen
 from models.daily import DAILY
 from models.goals.weighted import Weighted
 from models.rules import RULES

@@ -11,7 +11,8 @@ from allocator.allocation import Allocation
 from allocator.formulation import openings
 from allocator.instance import Bools, Ints
 from allocator.options import Facts, Options, build_options
-from allocator.rule import Columns, Goal, Rows
+from allocator.rows import Rows
+from allocator.rule import Columns, Goal
 
 
 def all_pairs(facts: Facts) -> Options:

@@ -21,7 +21,7 @@ from tests.report.sample import REASONS, sample_facts, sample_intake, sample_run
 def summary_of(run: Run, with_intake: bool = True) -> dict[str, Any]:
     options = options_of(run)
     intake = sample_intake(run.facts.instance) if with_intake else None
-    return summarise(run, intake, sessions_table(run, options), data_wanted_table(run, options))
+    return summarise(run, intake, sessions_table(run, options), data_wanted_table(run, options), ())
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,197 @@
+"""The price list of a run: what rules, lists and beds are worth, ranked, and the top ones planned again.
+
+First every relaxation is priced from the certificate (`price_tags`), which takes a fraction of a second each. Then
+the best are planned anew like scenarios, so that each gain is known as a range (`allocator.compare`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from allocator.answer import Certificate, Limits
+from allocator.audit import beats
+from allocator.instance import Ints
+from allocator.lab.findings import Finding, finding
+from allocator.lab.ground import Stored, stored_certificate, stored_run
+from allocator.lab.parts import Part, Result
+from allocator.lab.price_tags import NO_CHANGES, Priced, Relaxation, RowTag, Tag, row_tags, tag
+from allocator.lab.relaxations import of_beds, of_lists, of_rules
+from allocator.lab.scenario_file import BASE, Scenario
+from allocator.policy import Catalogue
+from allocator.solve.prove import prove_all
+
+SHARPEN = 4
+"""Times the seconds of one plan for better prices: everything else rests on them, and they may end early."""
+CHUNK = 20
+"""Relaxations that one worker prices before it is asked again."""
+
+
+@dataclass(frozen=True)
+class Prices:
+    """The price list of a run, each part best first.
+
+    bounds  what its prices, sharpened, prove of each goal
+    steps   parameters of rules, one step looser
+    rules   rules taken out
+    rooms   one more list or bed at each site
+    nights  one more bed on one night at each site: the night that is worth most on each goal
+    rows    the tightest row of each limit on each goal
+    again   those that were planned anew, in the order of `steps` and `rooms`
+    """
+
+    run: str
+    bounds: tuple[int, ...]
+    steps: tuple[Tag, ...]
+    rules: tuple[Tag, ...]
+    rooms: tuple[Tag, ...]
+    nights: tuple[RowTag, ...]
+    rows: tuple[RowTag, ...]
+    again: tuple[Finding, ...] = ()
+
+
+def priced_run(run_folder: Path, catalogue: Catalogue) -> tuple[Stored, Priced]:
+    """A run folder with its prices."""
+    stored = stored_run(run_folder, catalogue)
+    return stored, Priced(stored.ground, stored.allocation, stored_certificate(run_folder))
+
+
+def sharpened(priced: Priced, limits: Limits) -> Priced:
+    """The same run with better prices where `limits` allow to find some: its own were a by-product of its plan."""
+    model, own = priced.model, priced.certificate
+    found, bounds = prove_all(model, priced.values, {}, SHARPEN * limits.seconds, limits)
+    better = np.array(
+        [beats(g.sense, old, new) for g, old, new in zip(model.goals, priced.bounds, bounds, strict=True)], dtype=bool
+    )
+    certificate = replace(
+        own,
+        prices=np.where(better[:, None], rescaled(found.prices, found.scale, own.scale), own.prices),
+        proven=own.proven | better,
+        by_session=np.where(better, found.by_session, own.by_session),
+    )
+    return Priced(priced.ground, priced.allocation, certificate)
+
+
+def rescaled(prices: Ints, scale: int, wanted: int) -> Ints:
+    """Prices in units of 1 / wanted; whatever is lost in rounding, they still prove a bound."""
+    return prices if scale == wanted else prices * wanted // scale
+
+
+def tags_of(
+    run_folder: Path, catalogue: Catalogue, certificate: Certificate, relaxations: Sequence[Relaxation]
+) -> list[Tag]:
+    """Tags of these; what is no relaxation, or gains nothing on any goal, is left out. Runs in a worker."""
+    stored, _ = priced_run(run_folder, catalogue)
+    priced = Priced(stored.ground, stored.allocation, certificate)
+    found = (tag(priced, relaxation) for relaxation in relaxations)
+    return [item for item in found if item is not None and any(goal.estimate > 0 for goal in item.goals)]
+
+
+def price_list(run_folder: Path, catalogue: Catalogue, goal: str | None, limits: Limits, pool: Executor) -> Prices:
+    """Every tag of a run, ranked by `goal`, or by all goals in their order; prices are sharpened within `limits`."""
+    stored, kept = priced_run(run_folder, catalogue)
+    priced = sharpened(kept, limits)
+    facts, policy = stored.ground.facts, stored.ground.policy
+    labels = [item.label for item in stored.goals]
+
+    def tagged(relaxations: Iterator[Relaxation]) -> tuple[Tag, ...]:
+        every = list(relaxations)
+        chunks = [every[start : start + CHUNK] for start in range(0, len(every), CHUNK)]
+        futures = [pool.submit(tags_of, run_folder, catalogue, priced.certificate, chunk) for chunk in chunks]
+        return ranked([item for future in futures for item in future.result()], goal)
+
+    beds = tagged(of_beds(facts.instance, policy))
+    nights = [row for bed in beds for row in bed.rows]
+    rules = tagged(of_rules(policy, facts))
+    return Prices(
+        run=stored.name,
+        bounds=priced.bounds,
+        steps=tuple(item for item in rules if item.relaxation.kind == "parameter"),
+        rules=tuple(item for item in rules if item.relaxation.kind == "rule"),
+        rooms=ranked([*tagged(of_lists(facts.instance, policy)), *beds], goal),
+        nights=by_goal(nights, labels),
+        rows=by_goal(tightest_rows(priced), labels),
+    )
+
+
+def ranked(tags: Sequence[Tag], goal: str | None) -> tuple[Tag, ...]:
+    """Best first: by the estimate on one goal, or on all goals in their strict order."""
+
+    def key(item: Tag) -> tuple[int, ...]:
+        if goal is None:
+            return item.worth
+        return (next(found.estimate for found in item.goals if found.label == goal), *item.worth)
+
+    return tuple(sorted(tags, key=key, reverse=True))
+
+
+def tightest_rows(priced: Priced) -> Iterator[RowTag]:
+    """The row of each limit with the largest price on each goal."""
+    for block in priced.model.blocks:
+        upper = priced.model.rows.upper[block.start : block.stop]
+        yield from row_tags(priced, block.start + np.flatnonzero(np.isfinite(upper)))
+
+
+def by_goal(rows: Iterable[RowTag], labels: Sequence[str]) -> tuple[RowTag, ...]:
+    """Rows by goal in its order, the dearest first."""
+    return tuple(sorted(rows, key=lambda row: (labels.index(row.goal), -row.price, row.row)))
+
+
+def to_plan_again(prices: Prices, top: int) -> tuple[Relaxation, ...]:
+    """The best `top` of the steps and of the rooms: a rule taken out altogether is another problem."""
+    return tuple(item.relaxation for item in (*prices.steps[:top], *prices.rooms[:top]))
+
+
+def scenario_of(relaxation: Relaxation) -> Scenario:
+    """A relaxation as a scenario."""
+    return Scenario(relaxation.what, relaxation.policy, relaxation.changes)
+
+
+def planned_again(
+    stored: Stored, bounds: Sequence[int], parts: Sequence[Part], results: Mapping[str, Result]
+) -> tuple[Finding, ...]:
+    """What came out of planning relaxations anew, against the run itself with these bounds on its goals."""
+    base = Scenario(BASE, stored.ground.policy, NO_CHANGES)
+    told = [
+        {
+            "label": g.label,
+            "unit": g.unit,
+            "sense": g.sense,
+            "value": g.value,
+            "base": g.base,
+            "bound": g.certified_bound,
+        }
+        for g in stored.goals
+    ]
+    return tuple(finding(part.scenario, [results[part.key]], base, [{"goals": told}]) for part in parts)
+
+
+def prices_figures(prices: Prices) -> dict[str, Any]:
+    """The price list as plain JSON values."""
+    return {
+        "run": prices.run,
+        "steps": [tag_figures(item) for item in prices.steps],
+        "rules": [tag_figures(item) for item in prices.rules],
+        "rooms": [tag_figures(item) for item in prices.rooms],
+        "nights": [asdict(item) for item in prices.nights],
+        "rows": [asdict(item) for item in prices.rows],
+        "planned_again": [
+            {
+                "what": item.scenario.name,
+                "goals": [{**asdict(change), "label": goal.label} for goal in item.goals for change in goal.changes],
+            }
+            for item in prices.again
+        ],
+    }
+
+
+def tag_figures(item: Tag) -> dict[str, Any]:
+    """One tag as plain JSON values."""
+    relaxation = item.relaxation
+    about = {"kind": relaxation.kind, "of": relaxation.of, "what": relaxation.what}
+    return {**about, "goals": [asdict(goal) for goal in item.goals]}

@@ -1,0 +1,76 @@
+"""The laboratory's findings in plain lines."""
+
+from __future__ import annotations
+
+from allocator.instance import Instance
+from allocator.lab.handmade import GoalReview, Review
+from allocator.lab.improve import Improvement
+from allocator.report.words import date, goal_name, number, people, plural, quantity
+
+MOST_LINES = 40
+"""Violations that are printed one by one."""
+
+
+def review_lines(review: Review, instance: Instance) -> list[str]:
+    """A plan made by hand: what it breaks, what it reaches, what would improve it."""
+    lines = [f"{plural(review.places, 'place')} in the plan" + bookings_words(review.added) + "."]
+    if review.passed:
+        lines.append("It keeps every rule.")
+    else:
+        lines.append(f"It breaks rules: {plural(len(review.violations), 'finding')}.")
+        lines += [f"  {item.rule}: {item.message}" for item in review.violations[:MOST_LINES]]
+        if len(review.violations) > MOST_LINES:
+            lines.append(f"  ... and {number(len(review.violations) - MOST_LINES)} more (--json lists all).")
+    lines += ["", *(goal_sentence(goal) for goal in review.goals), ""]
+    if not review.improvable:
+        return [*lines, "No part of the plan that keeps every rule was found, so improvements are not listed."]
+    if review.left_out:
+        left = ", ".join(f"{entry} in {session}" for entry, session in review.left_out[:MOST_LINES])
+        lines.append(f"Without {plural(len(review.left_out), 'place')} the rest keeps every rule: {left}.")
+    if not review.improvements:
+        return [*lines, "No single place, move, handing on or exchange that was tried improves the plan."]
+    lines.append("Cheapest improvements, each checked by an audit (those that disturb fewest people first):")
+    return lines + [
+        f"  {rank}. {improvement_sentence(item, review, instance)}" for rank, item in enumerate(review.improvements, 1)
+    ]
+
+
+def bookings_words(added: int) -> str:
+    """Says how many bookings were added that a file did not list."""
+    return f", {plural(added, 'booking')} or offers kept that the file does not list among them" if added else ""
+
+
+def goal_sentence(goal: GoalReview) -> str:
+    """What a plan made by hand reaches on a goal, and how far from the best that can be."""
+    beats = "gets above" if goal.sense == "max" else "gets below"
+    told = f"{goal_name(goal.label)}: {quantity(goal.value, goal.unit)}; "
+    engine = f"this program's plan: {quantity(goal.engine, goal.unit)}"
+    if goal.distance == 0:
+        return f"{told}proven: no plan that is as good on the goals before does better ({engine})."
+    bound, left = quantity(goal.bound, goal.unit), quantity(goal.distance, goal.unit)
+    return f"{told}no plan as good on the goals before {beats} {bound}: at most {left} to gain ({engine})."
+
+
+def improvement_sentence(item: Improvement, review: Review, instance: Instance) -> str:
+    """One improvement: who goes where, and what it gains."""
+    units = {goal.label: goal.unit for goal in review.goals}
+    label, before, after = item.gains[0]
+    gain = f"{goal_name(label)}: from {quantity(before, units[label])} to {quantity(after, units[label])}"
+    disturbed = f"; {people(item.disturbed)} with a place would be told" if item.disturbed else ""
+    return f"{moves_words(item.places, instance)}. {gain}{disturbed}."
+
+
+def moves_words(places: tuple[tuple[str, str, str], ...], instance: Instance) -> str:
+    """Who goes where: "e3 into s2 (Beta General, 10 March 2026), e1 out of it"."""
+    parts = []
+    for entry_id, old, new in places:
+        source = f" from {old}" if old and new else ""
+        target = f"into {session_words(new, instance)}" if new else f"loses the place in {old}"
+        parts.append(f"{entry_id}{source} {target}")
+    return ", ".join(parts)
+
+
+def session_words(session_id: str, instance: Instance) -> str:
+    """A session with its site and day."""
+    session = instance.session[session_id]
+    return f"{session_id} ({instance.site[session['site_code']]['name']}, {date(str(session['date']))})"

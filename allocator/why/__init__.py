@@ -1,0 +1,1 @@
+"""Why not: what removed an entry's sessions, what took the rest, and the smallest change that would place it."""

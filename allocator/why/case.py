@@ -1,0 +1,137 @@
+"""Case: a finished run as it can be asked: its tables, policy, plan, and the model that the plan stands in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from allocator.allocation import Allocation
+from allocator.answer import Certificate, Run
+from allocator.explain import block_labels, loaded
+from allocator.formulation import Formulation, Model, formulate
+from allocator.instance import Array, Bools, Ints
+from allocator.options import Facts, build_options
+from allocator.policy import Policy
+from allocator.rule import Conflict, closed_sessions, find_conflicts
+from allocator.session_bound import local_rows
+from allocator.solve.construct import option_gain
+from allocator.solve.loader import Loader, complete, goal_values
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A run, and the model that its plan keeps."""
+
+    facts: Facts
+    policy: Policy
+    conflicts: tuple[Conflict, ...]
+    formulation: Formulation
+    allocation: Allocation
+    certificate: Certificate
+
+    @cached_property
+    def loader(self) -> Loader:
+        """A loader that holds the plan; who tries something with it puts it back."""
+        return loaded(self.formulation, self.allocation)
+
+    @cached_property
+    def columns(self) -> Ints:
+        """(n_columns,) the plan in columns."""
+        return complete(self.formulation, self.loader.chosen)
+
+    @cached_property
+    def values(self) -> tuple[int, ...]:
+        """The plan's value on every goal, in order."""
+        return goal_values(self.formulation, self.columns)
+
+    @cached_property
+    def closed(self) -> frozenset[int]:
+        """Rows of sessions that take nobody new."""
+        return closed_sessions(self.facts, self.conflicts)
+
+    @cached_property
+    def entry_ids(self) -> Array:
+        """(n_entries,) entry_id of every row of patients."""
+        return self.facts.instance.column("patients", "entry_id")
+
+    @cached_property
+    def session_ids(self) -> Array:
+        """(n_sessions,) session_id of every row of sessions."""
+        return self.facts.instance.column("sessions", "session_id")
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """(n_rows,) the label of the rule that made each row."""
+        return block_labels(self.formulation)
+
+    @cached_property
+    def session_rows(self) -> Bools:
+        """(n_rows,) rows that are about one session alone: one more list like it would not have them."""
+        return local_rows(self.formulation).session >= 0
+
+    @cached_property
+    def gains(self) -> Ints:
+        """(n_goals, n_options) what each option does for each goal, larger is better."""
+        model = self.formulation
+        return np.array([option_gain(model, k) for k in range(len(model.goals))], dtype=np.int64).reshape(
+            len(model.goals), model.n_options
+        )
+
+    @cached_property
+    def base_options(self) -> Bools:
+        """(n_options,) of every entry a free option, and one at an independent provider not its own: bases of shares"""
+        model, options = self.formulation, self.formulation.options
+        independent = options.instance.session_independent[options.session] & ~options.at_home
+        found = np.zeros(model.n_options, dtype=bool)
+        for among in (~model.fixed, ~model.fixed & independent):
+            rows = np.flatnonzero(among)
+            found[rows[np.flatnonzero(np.diff(model.entry[rows], prepend=-1))]] = True
+        return found
+
+    @cached_property
+    def helpful(self) -> Bools:
+        """(n_options,) options that make no goal worse before they make one better."""
+        return helpful(self.formulation)
+
+    def by_gain(self, options: Ints) -> Ints:
+        """These options, those that do most for the goals, in order, first."""
+        return options[np.lexsort([options, *-self.gains[::-1, options]])]
+
+    def options_of(self, entry_id: str) -> Ints:
+        """Rows of the options of one entry."""
+        entry = self.facts.instance.entry_row[entry_id]
+        low, high = np.searchsorted(self.formulation.entry, [entry, entry + 1])
+        return np.arange(low, high)
+
+    def unplaced(self) -> list[str]:
+        """entry_id of everybody who may be given a place and has none, in order."""
+        waiting = self.entry_ids[self.facts.standing.waiting]
+        return [str(entry_id) for entry_id in waiting if entry_id not in self.allocation.of_entry]
+
+
+def case_of_run(run: Run) -> Case:
+    """The case of a run that has just been made."""
+    return case_of(run.facts, run.policy, run.allocation, run.certificate)
+
+
+def case_of(facts: Facts, policy: Policy, allocation: Allocation, certificate: Certificate) -> Case:
+    """The model is made anew from the tables, as verify does."""
+    conflicts = find_conflicts(policy.limits, facts)
+    options = build_options(facts, policy.screens, closed_sessions(facts, conflicts))
+    formulation = formulate(options, policy)
+    base = Allocation.from_options(options, options.fixed)
+    plan = replace(base, placements=allocation.placements)
+    return Case(facts, policy, conflicts, formulation, plan, certificate)
+
+
+def helpful(model: Model) -> Bools:
+    """(n_options,) does an option make no goal worse before it makes one better, what its session costs left out."""
+    found = np.ones(model.n_options, dtype=bool)
+    decided = np.zeros(model.n_options, dtype=bool)
+    for k in range(len(model.goals)):
+        gain = option_gain(model, k)
+        found[~decided & (gain < 0)] = False
+        decided |= gain != 0
+    return found

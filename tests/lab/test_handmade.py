@@ -1,0 +1,215 @@
+"""A plan made by hand: what is found in it, how far it is from the best, and that improvements are true."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from allocator.allocation import Placement
+from allocator.answer import Limits
+from allocator.errors import InputError
+from allocator.lab.ground import Ground, ground_of
+from allocator.lab.handmade import review, review_figures
+from allocator.lab.improve import improvements
+from allocator.lab.plan_file import read_plan
+from allocator.lab.words import review_lines
+from allocator.solve.loader import complete, goal_values, merit
+from models.daily import DAILY
+from tests.build import make_facts
+from tests.instances.tiny import FOLDERS, read_tiny
+from tests.solve.tiny import Case, random_cases
+
+QUICK = Limits(work=50)
+INSTANT = Limits(seconds=0.1)
+"""For what needs no good bound: no solver is started."""
+CASES = [case for case in random_cases(0, 24) if len(case.plans) >= 4]
+
+
+def write(path: Path, *pairs: tuple[str, str], heads: str = "entry_id,session_id") -> Path:
+    path.write_text("\n".join([heads, *(",".join(pair) for pair in pairs)]) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_best_plan_of_a_hand_worked_instance_passes_scores_as_on_paper_and_cannot_be_improved(
+    folder: Path, tmp_path: Path
+) -> None:
+    tiny = read_tiny(folder)
+    pairs = [(place[0], place[1]) for place in tiny.expected["placements"]]
+    sessions = tiny.facts.instance.session_row
+    plan = read_plan(write(tmp_path / "plan.csv", *(pair for pair in pairs if pair[1] in sessions)), tiny.facts)
+    found = review(tiny.facts.instance, tiny.policy, plan, INSTANT)
+    assert found.violations == ()
+    assert {goal.label: goal.value for goal in found.goals} == tiny.expected["goals"]
+    assert found.improvements == ()
+
+
+def test_bound_is_not_beaten_by_any_plan_as_good_as_the_one_made_by_hand(tmp_path: Path) -> None:
+    for case in CASES[:1]:
+        hand = case.plans[len(case.plans) // 2]
+        pairs = places_of(case, hand)
+        plan = read_plan(write(tmp_path / "plan.csv", *pairs), case.facts)
+        found = review(case.facts.instance, case.policy, plan, QUICK)
+        assert found.passed
+        mine = merit(case.formulation, hand)
+        tolerant = [goal.tolerance for goal in case.formulation.goals]
+        for k, goal in enumerate(found.goals):
+            if any(tolerant[:k]):
+                break
+            as_good = [m for m in case.merits if m[:k] >= mine[:k] and all(np.array(m[:k]) >= np.array(mine[:k]))]
+            best = max(m[k] for m in as_good)
+            assert (goal.bound if goal.sense == "max" else -goal.bound) >= best
+
+
+def places_of(case: Case, columns: np.ndarray) -> list[tuple[str, str]]:  # type: ignore[type-arg]
+    instance, options = case.facts.instance, case.formulation.options
+    entry_ids, session_ids = instance.column("patients", "entry_id"), instance.column("sessions", "session_id")
+    rows = np.flatnonzero(columns[: len(options)])
+    return [(entry_ids[options.entry[row]], session_ids[options.session[row]]) for row in rows]
+
+
+def grounded(case: Case) -> Ground:
+    return ground_of(case.facts.instance, case.policy)
+
+
+def test_improvements_are_true_and_the_first_is_the_best_of_those_that_disturb_fewest() -> None:
+    """Against every plan there is: one place more, one place changed, one handed on, two exchanged."""
+    seen = set()
+    for case in CASES:
+        ground = grounded(case)
+        everything = {
+            frozenset(places_of(case, columns)): m for columns, m in zip(case.plans, case.merits, strict=True)
+        }
+        for columns in case.plans[:: max(1, len(case.plans) // 6)]:
+            here = frozenset(places_of(case, columns))
+            allocation = ground.allocation(
+                [*ground.base.placements, *(Placement(*pair) for pair in here - fixed_pairs(ground))]
+            )
+            found = improvements(ground, allocation, 10)
+            better: dict[int, list[tuple[int, ...]]] = {}
+            for there, value in everything.items():
+                cost = disturbance(here, there)
+                if cost is not None and value > everything[here]:
+                    better.setdefault(cost, []).append(value)
+            assert bool(found) == bool(better)
+            if found:
+                seen.add(found[0].kind)
+                assert found[0].disturbed == min(better)
+                assert merit_after(case, here, found[0].places) == max(better[min(better)])
+            for item in found:
+                assert merit_after(case, here, item.places) > everything[here]
+    assert seen >= {"place", "move", "hand_on"}
+
+
+def fixed_pairs(ground: Ground) -> frozenset[tuple[str, str]]:
+    return frozenset((place.entry_id, place.session_id) for place in ground.base.placements)
+
+
+def disturbance(here: frozenset[tuple[str, str]], there: frozenset[tuple[str, str]]) -> int | None:
+    """People with a place who lose or change it in one step from here to there; None where it is no single step."""
+    out, new = sorted(here - there), sorted(there - here)
+    if (len(out), len(new)) == (0, 1):
+        return 0
+    if (len(out), len(new)) == (1, 1):
+        same_person, same_session = out[0][0] == new[0][0], out[0][1] == new[0][1]
+        return 1 if same_person or same_session else None
+    if (len(out), len(new)) == (2, 2) and sorted([(out[0][0], out[1][1]), (out[1][0], out[0][1])]) == new:
+        return 2
+    return None
+
+
+def merit_after(
+    case: Case, here: frozenset[tuple[str, str]], places: tuple[tuple[str, str, str], ...]
+) -> tuple[int, ...]:
+    gone = {(entry, old) for entry, old, _ in places if old}
+    came = {(entry, new) for entry, _, new in places if new}
+    wanted = (here - gone) | came
+    for columns, value in zip(case.plans, case.merits, strict=True):
+        if frozenset(places_of(case, columns)) == wanted:
+            return value
+    raise AssertionError(f"{sorted(wanted)} keeps not every rule")
+
+
+def test_every_kind_of_broken_row_is_a_finding_with_its_number(tmp_path: Path) -> None:
+    facts = make_facts([{}, {}, {}], [{}, {}])
+    pairs = [("e1", "s1"), ("e1", "s1"), ("e11", "s1"), ("e2", ""), ("e3", "s11"), ("e2", "s2")]
+    plan = read_plan(write(tmp_path / "plan.csv", *pairs), facts)
+    assert [place.entry_id for place in plan.places] == ["e1", "e2"]
+    told = [problem.message for problem in plan.problems]
+    assert told[0].startswith('row 4: entry_id "e11" is not in the table patients. Maybe "e1"')
+    assert told[1] == "row 5: session_id is empty; wanted: an id of the table sessions"
+    assert told[2].startswith('row 6: session_id "s11" is not in the table sessions. Maybe "s1"')
+    assert told[3] == "rows 2, 3: e1 in s1 is written 2 times"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"entry,session_id\ne1,s1\n", 'has no column entry_id; it has entry, session_id. Maybe "entry".'),
+        (b"", "cannot be read as CSV"),
+        (b"entry_id,session_id\n\xff\xfe,s1\n", "Maybe save it as CSV (UTF-8) again."),
+    ],
+)
+def test_file_that_is_no_plan_says_what_was_wanted(content: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "plan.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as raised:
+        read_plan(path, make_facts([{}], [{}]))
+    assert message in str(raised.value)
+
+
+def test_file_as_a_spreadsheet_saves_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "plan.csv"
+    path.write_bytes(b"\xef\xbb\xbfentry_id,session_id,remark\r\n e1 ,s1,ask first\r\n")
+    plan = read_plan(path, make_facts([{}], [{}]))
+    assert (plan.problems, [place.session_id for place in plan.places]) == ((), ["s1"])
+
+
+def test_pairs_that_no_rule_allows_are_violations_and_the_rest_is_improved(tmp_path: Path) -> None:
+    facts = make_facts(
+        [{}, {"max_travel_minutes": 20}, {"service_code": "120"}, {}],
+        [{"minutes": 300}, {"site_code": "RBB01"}],
+        info={"reporting_dates": ("2026-03-31",)},
+    )
+    pairs = [("e1", "s1"), ("e2", "s2"), ("e3", "s1"), ("e1", "s2")]
+    found = review(facts.instance, DAILY, read_plan(write(tmp_path / "plan.csv", *pairs), facts), INSTANT)
+    assert {"nobody_twice", "max_travel", "same_service"} <= {item.rule for item in found.violations}
+    assert found.left_out == (("e2", "s2"), ("e3", "s1"), ("e1", "s2"))
+    placed = {place[0] for item in found.improvements if item.kind == "place" for place in item.places}
+    assert placed == {"e2", "e4"}
+    lines = review_lines(found, facts.instance)
+    assert "Without 3 places the rest keeps every rule: e2 in s2, e3 in s1, e1 in s2." in lines
+    assert json.loads(json.dumps(review_figures(found)))["passed"] is False
+
+
+def test_bookings_are_kept_whether_listed_or_not(tmp_path: Path) -> None:
+    booked = [{"entry_id": "e1", "session_id": "s1", "state": "booked", "recorded_on": "2026-01-30T08:00:00"}]
+    facts = make_facts([{}, {}], [{}, {}], commitments=booked)
+    for pairs, added in (([("e2", "s1")], 1), ([("e2", "s1"), ("e1", "s1")], 0)):
+        plan = read_plan(write(tmp_path / "plan.csv", *pairs), facts)
+        assert plan.added == added
+        found = review(facts.instance, DAILY, plan, INSTANT)
+        assert found.passed
+        assert found.places == 2
+
+
+def test_booked_person_moved_by_hand_is_a_violation(tmp_path: Path) -> None:
+    booked = [{"entry_id": "e1", "session_id": "s1", "state": "booked", "recorded_on": "2026-01-30T08:00:00"}]
+    facts = make_facts([{}, {}], [{}, {}], commitments=booked)
+    found = review(facts.instance, DAILY, read_plan(write(tmp_path / "plan.csv", ("e1", "s2")), facts), INSTANT)
+    assert "e1 is already settled elsewhere and was given a new place in s2" in [v.message for v in found.violations]
+    assert found.left_out == (("e1", "s2"),)
+
+
+def test_values_are_those_of_the_model(tmp_path: Path) -> None:
+    case = CASES[0]
+    ground = grounded(case)
+    for columns in case.plans:
+        pairs = places_of(case, columns)
+        plan = read_plan(write(tmp_path / "plan.csv", *pairs), case.facts)
+        scores = ground.audited(ground.allocation(plan.places)).scores
+        chosen = ground.chosen(ground.allocation(plan.places))
+        assert tuple(scores.values()) == goal_values(case.formulation, complete(case.formulation, chosen))

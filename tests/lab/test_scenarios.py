@@ -1,0 +1,406 @@
+"""Scenarios: the file, changes of the tables, parts that are kept once, and what is found."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from allocator.answer import Limits, Memory
+from allocator.errors import ContradictionError, UsageError
+from allocator.instance import Instance
+from allocator.lab import parts as parts_module
+from allocator.lab.changes import Changes, changed_instance
+from allocator.lab.findings import figures_table, findings_of, goals_table, study_figures
+from allocator.lab.page import html
+from allocator.lab.parts import Part, keep, kept, kept_memory, parts_of, run_part, run_parts
+from allocator.lab.scenario_file import Scenario, Steps, Study, read_study
+from allocator.lab.scenario_words import study_lines, study_page
+from allocator.options import Facts
+from instances import path as shipped
+from models import CATALOGUE
+from models.daily import DAILY
+from tests.build import make_facts
+
+INSTANT = Limits(seconds=0.1)
+FILE = """
+name = "How far?"
+populations = 2
+
+[[variants]]
+name = "Beta closed"
+close = [{ site = "RBB01", from = 2026-03-01, to = 2026-03-31 }]
+
+[[variants]]
+name = "as it is"
+
+[[sweeps]]
+name = "Journey"
+parameter = "max_travel.car_minutes"
+from = 10
+to = 30
+by = 10
+
+[[grids]]
+name = "Journey and room"
+rows = { parameter = "max_travel.car_minutes", values = [10, 60] }
+columns = { parameter = "session_minutes.theatre_utilisation", values = [0.5, 1.0] }
+
+[[curves]]
+title = "Travel against long waits"
+sweep = "Journey"
+x = "travel"
+y = "longest_waits_52w"
+"""
+
+
+def small() -> Instance:
+    patients = [{"clock_start": f"2024-0{month}-01"} for month in range(1, 6)]
+    sessions = [{"minutes": 100}, {"minutes": 200, "site_code": "RBB01"}]
+    return make_facts(patients, sessions, info={"reporting_dates": ("2026-03-31",)}).instance
+
+
+def study(tmp_path: Path, text: str = FILE) -> Study:
+    path = tmp_path / "study.toml"
+    path.write_text(text, encoding="utf-8")
+    return read_study(path, CATALOGUE)
+
+
+def test_file_becomes_base_variants_sweeps_and_grids(tmp_path: Path) -> None:
+    found = study(tmp_path)
+    assert [scenario.name for scenario in found.scenarios[:5]] == [
+        "base",
+        "Beta closed",
+        "as it is",
+        "Journey: max_travel.car_minutes = 10",
+        "Journey: max_travel.car_minutes = 20",
+    ]
+    assert len(found.scenarios) == 3 + 3 + 4
+    rule = {rule.name: rule for rule in found.scenarios[3].policy.rules}["max_travel"]
+    assert rule.model_dump()["car_minutes"] == 10
+    assert [scenario.at for scenario in found.scenarios[6:8]] == [(10, 0.5), (10, 1.0)]
+
+
+def test_sweep_may_hold_back_room(tmp_path: Path) -> None:
+    text = 'name = "x"\n[[sweeps]]\nname = "Kept free"\nparameter = "hold_back"\nvalues = [0, 0.1]\n'
+    found = study(tmp_path, text)
+    assert [scenario.changes.hold_back for scenario in found.scenarios] == [(), (0.0,), (0.1,)]
+    assert found.scenarios[2].policy == found.scenarios[0].policy
+
+
+@pytest.mark.parametrize(
+    ("given", "values"),
+    [
+        ({"from": 20, "to": 90, "by": 10}, (20, 30, 40, 50, 60, 70, 80, 90)),
+        ({"from": 0, "to": 0.3, "by": 0.1}, (0, 0.1, 0.2, 0.3)),
+        ({"from": 1, "to": 6, "by": 2}, (1, 3, 5)),
+        ({"values": [True, False]}, (True, False)),
+    ],
+)
+def test_steps_of_a_sweep_end_where_they_were_told_to(given: dict[str, Any], values: tuple[Any, ...]) -> None:
+    assert Steps.model_validate({"parameter": "x.y", **given}).steps() == values
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('name = "How far?"', "nmae = 1"), "nmae"),
+        (('max_travel.car_minutes"\nfrom', 'max_travle.car_minutes"\nfrom'), 'Maybe "max_travel"'),
+        (("by = 10", ""), "wanted either values = [...], or from, to and by"),
+        (("by = 10", "by = 0.001"), "20,001 steps; wanted: 500 at most"),
+        (('x = "travel"', 'x = "travle"'), 'Maybe "travel"'),
+        (('sweep = "Journey"', 'sweep = "Jorney"'), 'Maybe "Journey"'),
+        (('name = "as it is"', 'name = "Beta closed"'), "stand more often: Beta closed"),
+        (("populations = 2", 'policy = "none.toml"'), "there is no file"),
+        (("[[variants]]", "[[variants"), "cannot be read as TOML"),
+        (("populations = 2", "populations = 1000"), "given 1000"),
+    ],
+)
+def test_wrong_file_says_what_was_wanted(change: tuple[str, str], message: str, tmp_path: Path) -> None:
+    assert change[0] in FILE
+    with pytest.raises(UsageError) as raised:
+        study(tmp_path, FILE.replace(*change, 1))
+    assert message in str(raised.value)
+
+
+def changes(**given: Any) -> Changes:
+    return Changes.model_validate(given)
+
+
+def minutes(instance: Instance) -> dict[str, int]:
+    return dict(zip(instance.frames["sessions"]["session_id"], instance.frames["sessions"]["minutes"], strict=True))
+
+
+def test_lists_are_added_like_those_that_are_there() -> None:
+    lists = {"site": "RBB01", "service": "110", "date": "2026-03-12", "number": 2}
+    changed = changed_instance(small(), changes(add_lists=[lists]))
+    added = [name for name in changed.session_row if name.startswith("added-")]
+    assert added == ["added-RBB01-2026-03-12-110-1", "added-RBB01-2026-03-12-110-2"]
+    row = changed.session[added[0]]
+    assert (row["minutes"], row["turnaround_minutes"], row["site_code"]) == (240, 15, "RBB01")
+    assert row["date"] == np.datetime64("2026-03-12")
+
+
+def test_site_that_is_closed_for_a_week_takes_nobody_new_then() -> None:
+    closing = {"site": "RBB01", "from": "2026-03-10", "to": "2026-03-10"}
+    closed = changed_instance(small(), changes(close=[closing])).frames["sessions"]["closed"].tolist()
+    assert closed == [False, True]
+    closing["from"] = closing["to"] = "2026-03-11"
+    assert not changed_instance(small(), changes(close=[closing])).frames["sessions"]["closed"].any()
+    assert changed_instance(small(), changes(remove_lists=["s1"])).frames["sessions"]["closed"].tolist() == [
+        True,
+        False,
+    ]
+
+
+def test_capacity_and_what_is_held_back_are_shares_of_each_list() -> None:
+    scaled = changes(capacity=[{"service": "110", "factor": 1.5}])
+    assert minutes(changed_instance(small(), scaled)) == {"s1": 150, "s2": 300}
+    # Both lists are on 10 March, in the sixth week of the horizon: the last share holds on.
+    assert minutes(changed_instance(small(), changes(hold_back=[0.5, 0.1]))) == {"s1": 90, "s2": 180}
+    weeks = changes(hold_back=[0, 0, 0, 0, 0, 0.25, 1])
+    assert minutes(changed_instance(small(), weeks)) == {"s1": 75, "s2": 150}
+
+
+def test_demand_is_scaled_by_lot_and_leaves_people_with_bookings_alone() -> None:
+    booked = [{"entry_id": "e1", "session_id": "s1", "state": "booked", "recorded_on": "2026-01-30T08:00:00"}]
+    instance = make_facts([{} for _ in range(9)], [{}], commitments=booked).instance
+    none = changed_instance(instance, changes(demand=[{"service": "110", "factor": 0}]))
+    assert none.frames["patients"]["entry_id"].tolist() == ["e1"]
+    double = changed_instance(instance, changes(demand=[{"service": "110", "factor": 2}]))
+    assert len(double.frames["patients"]) == 9 + 8
+    assert double.frames["patients"]["entry_id"].is_unique
+    assert not double.frames["patients"]["entry_id"].str.startswith("e1-more").any()
+
+
+def test_other_population_keeps_counts_by_trust_service_and_priority_and_bookings() -> None:
+    booked = [{"entry_id": "e1", "session_id": "s1", "state": "booked", "recorded_on": "2026-01-30T08:00:00"}]
+    people = [
+        {"home_provider": home, "clinical_priority": priority, "clock_start": f"2024-01-{day:02}"}
+        for day, (home, priority) in enumerate([("RAA", "P2"), ("RBB", "P4")] * 10, 1)
+    ]
+    away = [{"entry_id": "e3", "from": "2026-03-10", "to": "2026-03-11"}]
+    instance = make_facts(people, [{}], commitments=booked, unavailable=away).instance
+    drawn = [changed_instance(instance, Changes(), population, seed=7) for population in (0, 1, 1, 2)]
+    assert drawn[0] is instance
+    assert drawn[1].fingerprint == drawn[2].fingerprint != drawn[3].fingerprint
+    old, new = instance.frames["patients"], drawn[1].frames["patients"]
+    for name in ("entry_id", "patient_id", "home_provider", "clinical_priority"):
+        assert new[name].tolist() == old[name].tolist()
+    assert new["clock_start"].tolist() != old["clock_start"].tolist()
+    assert (
+        new.loc[new["entry_id"] == "e1", "clock_start"].tolist()
+        == old.loc[old["entry_id"] == "e1", "clock_start"].tolist()
+    )
+    days_of = dict(zip(new["entry_id"], new["clock_start"], strict=True))
+    third = old.loc[old["entry_id"] == "e3", "clock_start"].iloc[0]
+    assert set(drawn[1].unavailable_of) == {entry for entry, day in days_of.items() if day == third}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"close": [{"site": "RBB1", "from": "2026-03-01", "to": "2026-03-02"}]},
+            'no site is called "RBB1". Maybe "RBB01"',
+        ),
+        ({"remove_lists": ["s11"]}, 'no session is called "s11"'),
+        ({"capacity": [{"service": "111", "factor": 2}]}, 'no service in sessions is called "111". Maybe "110"'),
+        ({"hold_back": [1.5]}, "given 1.5, wanted a share from 0 to 1"),
+        ({"add_lists": [{"site": "RBB01", "service": "110", "date": "2027-01-01"}]}, "2027-01-01 is not between"),
+    ],
+)
+def test_names_that_the_tables_do_not_know_are_told_before_any_work(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        changed_instance(small(), changes(**given))
+    assert message in str(raised.value)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path, list[str]]:
+    """The study of FILE, run once on threads; its folder and what was told."""
+    folder = tmp_path_factory.mktemp("study")
+    found, told = study(folder), list[str]()
+    with ThreadPoolExecutor(1) as pool:
+        run_parts(parts_of(found, small(), INSTANT), small(), INSTANT, 0, folder / "parts", pool, told.append)
+    return found, folder, told
+
+
+class Refusing(ThreadPoolExecutor):
+    """An executor that must not be asked for anything."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        raise AssertionError("a part that is done was run again")
+
+
+def test_parts_that_are_done_are_not_run_again(done: tuple[Study, Path, list[str]]) -> None:
+    found, folder, told = done
+    parts = parts_of(found, small(), INSTANT)
+    again: list[str] = []
+    with Refusing(1) as pool:
+        results = run_parts(parts, small(), INSTANT, 0, folder / "parts", pool, again.append)
+    assert set(results) == {part.key for part in parts}
+    assert again == [f"{len(results)} of {len(results)} runs were done before and are not repeated"]
+    assert told[-1].startswith(f"{len(results)} of {len(results)} runs done: ")
+
+
+def test_scenarios_that_are_the_same_share_a_run(done: tuple[Study, Path, list[str]]) -> None:
+    """`as it is` is the base, and 10 minutes of the grid with other use of lists are not those of the sweep."""
+    found, _, _ = done
+    keys = {(part.scenario.name, part.population): part.key for part in parts_of(found, small(), INSTANT)}
+    assert keys["base", 0] == keys["as it is", 0] != keys["as it is", 1]
+    assert len(set(keys.values())) == len(keys) - 2
+
+
+def test_key_changes_with_everything_that_the_result_depends_on(done: tuple[Study, Path, list[str]]) -> None:
+    found = done[0]
+    keys = {
+        parts_of(found, small(), limits)[0].key for limits in (INSTANT, Limits(seconds=5), Limits(seconds=5, seed=1))
+    }
+    other = make_facts([{}], [{}]).instance
+    assert len(keys | {parts_of(found, other, INSTANT)[0].key}) == 4
+
+
+def test_base_of_each_population_leaves_its_plan_for_the_others(done: tuple[Study, Path, list[str]]) -> None:
+    found, folder, told = done
+    parts = parts_of(found, small(), INSTANT)
+    for part in parts:
+        left = kept_memory(folder / "parts", part.key)
+        if part.scenario.name != "base":
+            continue
+        assert left is not None
+        result = kept(folder / "parts", part.key)
+        assert result is not None
+        assert len(left.pairs) == result["figures"]["places"] == 3
+        assert "longest_waits_52w" in left.goals
+    assert len(list((folder / "parts").glob("*.npz"))) == 2
+    assert [line.split(": ")[1] for line in told[:2]] == ["base", "base, population 2"]
+
+
+def test_part_begins_from_the_plan_that_it_is_given() -> None:
+    """A plan that gives the only place to the shortest wait is improved, not lost; one that is best is kept."""
+    instance = make_facts([{"clock_start": "2024-01-01"}, {"clock_start": "2025-12-01"}], [{"minutes": 75}]).instance
+    part = Part(Scenario("x", DAILY, Changes()), 0, "x")
+    result, left = run_part(instance, part, INSTANT, 0, Memory((("e2", "s1"),)))
+    assert left.pairs == (("e1", "s1"),)
+    assert result["figures"]["people"] == 1
+
+
+def test_first_writer_wins_and_nothing_half_written_is_read(tmp_path: Path) -> None:
+    assert keep(tmp_path, "k", {"who": 1}) == {"who": 1}
+    assert keep(tmp_path, "k", {"who": 2}) == {"who": 1}
+    (tmp_path / ".other.x.partial").write_text('{"wh', encoding="utf-8")
+    assert kept(tmp_path, "other") is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.x.partial", "k.json"]
+
+
+def test_findings_are_what_the_plans_reach(done: tuple[Study, Path, list[str]]) -> None:
+    """Five people who waited over 52 weeks; s1 takes one of 75 minutes, s2 two; Beta closed leaves one."""
+    found, folder, _ = done
+    parts = parts_of(found, small(), INSTANT)
+    findings = findings_of(found, parts, {part.key: kept(folder / "parts", part.key) or {} for part in parts})
+    people = {item.scenario.name: item.figures["people"] for item in findings}
+    assert people["base"] == 3
+    assert people["Beta closed"] == 1
+    assert [people[f"Journey: max_travel.car_minutes = {value}"] for value in (10, 20, 30)] == [1, 1, 3]
+    waits = findings[1].goal("longest_waits_52w")
+    assert waits is not None
+    assert (waits.value, [change.a for change in waits.changes]) == (1, [3, 3])
+    assert waits.better_plans == 0
+    for item in findings[2].goals:
+        assert all(change.a == change.b for change in item.changes)
+    table = goals_table(findings)
+    assert len(table) == 10 * 2 * len(findings[0].goals)
+    assert figures_table(findings)["people"].tolist() == list(people.values())
+    json.dumps(study_figures(found, findings))
+    lines = "\n".join(study_lines(found, findings))
+    assert "cannot be told apart at this gap" in lines
+    page = html(study_page(found, findings))
+    assert page.count('class="chart curves"') == 1
+    assert 'class="band"' in page
+    assert "<script" not in page
+
+
+def test_part_without_a_plan_stops_the_study_with_its_reason_and_keeps_what_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pins = [
+        {
+            "entry_id": f"e{n}",
+            "session_id": "s1",
+            "action": "must",
+            "who": "A",
+            "reason": "r",
+            "recorded_on": "2026-01-30T08:00:00",
+        }
+        for n in (1, 2)
+    ]
+    instance = make_facts([{}, {}], [{"minutes": 300}], overrides=pins).instance
+    text = 'name = "x"\n[[variants]]\nname = "little"\nset = ["session_minutes.theatre_utilisation=0.3"]\n'
+    found, told = study(tmp_path, text), list[str]()
+    parts = parts_of(found, instance, Limits(seconds=5))
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ContradictionError):
+        run_parts(parts, instance, Limits(seconds=5), 0, tmp_path / "parts", pool, told.append)
+    assert told[-1] == "No result: little"
+    assert kept(tmp_path / "parts", parts[0].key) is not None
+    assert parts_module.kept(tmp_path / "parts", parts[1].key) is None
+
+
+@pytest.mark.slow
+def test_study_that_was_killed_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    file = tmp_path / "study.toml"
+    # The base has 60 minutes too: it and that step share a run.
+    steps = ", ".join(str(value) for value in range(20, 80, 5))
+    file.write_text(
+        f'name = "x"\nseconds = 1\n[[sweeps]]\nname = "s"\nparameter = "max_travel.car_minutes"\nvalues = [{steps}]\n',
+        encoding="utf-8",
+    )
+    out = tmp_path / "out"
+    asked = ("scenarios", shipped("tiny-travel"), file, "--out", out, "--workers", "1", "--json")
+    arguments = [sys.executable, "-m", "api.cli", *asked]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as first:
+        deadline = time.monotonic() + 120
+        while len(list(out.glob("parts/*.json"))) < 3 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.killpg(first.pid, signal.SIGKILL)
+    before = {path.name: path.stat().st_mtime_ns for path in out.glob("parts/*.json")}
+    assert 3 <= len(before) < 12
+    second = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert f"{len(before)} of 12 runs were done before" in second.stderr
+    assert len(json.loads(second.stdout)["scenarios"]) == 13
+    after = {path.name: path.stat().st_mtime_ns for path in out.glob("parts/*.json")}
+    assert len(after) == 12
+    assert before.items() <= after.items()
+
+
+@pytest.mark.slow
+def test_cluster_gives_the_same_study_as_this_machine(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    found, instance = study(tmp_path), small()
+    parts = parts_of(found, instance, INSTANT)
+    cluster = distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, protocol="tcp"
+    )
+    with cluster, distributed.Client(cluster) as client:
+        pool = client.get_executor(pure=False)
+        there = run_parts(parts, instance, INSTANT, 0, tmp_path / "there", pool, lambda text: None)
+    with ThreadPoolExecutor(1) as pool:
+        here = run_parts(parts, instance, INSTANT, 0, tmp_path / "here", pool, lambda text: None)
+    for key, result in here.items():
+        assert there[key]["goals"] == result["goals"]
+
+
+def test_standing_of_facts_is_unchanged_by_a_change_of_sessions() -> None:
+    instance = small()
+    changed = changed_instance(instance, changes(hold_back=[0.1]))
+    assert (Facts(changed).standing.waiting == Facts(instance).standing.waiting).all()

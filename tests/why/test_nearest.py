@@ -1,0 +1,191 @@
+"""Nearest changes against enumeration: a verified one places the entry, and nothing smaller of its kind does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from allocator.allocation import Allocation, Placement
+from allocator.audit import audit
+from allocator.backends.process import Worker
+from allocator.change import Change, Edit, changed
+from allocator.options import Facts
+from allocator.rule import find_conflicts
+from allocator.solve.loader import merit_of
+from allocator.why.case import Case
+from allocator.why.nearest import nearest_changes
+from allocator.why.verified import Nearest
+from tests.build import make_facts
+from tests.why.cases import cases, enumerated, planned
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    with Worker() as child:
+        yield child
+
+
+def enumerated_plan(case: Case, change: Change, entry_id: str, session_id: str = "") -> bool | None:
+    """Is there, of all plans under the change, one with the entry (in the session) that is no worse; None: too many."""
+    tiny = enumerated(Facts(changed(case.facts.instance, change)))
+    if tiny is None:
+        return None
+    model, instance = tiny.formulation, tiny.facts.instance
+    there = model.entry == instance.entry_row[entry_id]
+    if session_id:
+        there &= model.session == instance.session_row[session_id]
+    ours = {(place.entry_id, place.session_id) for place in case.allocation.placements}
+    pairs = zip(model.options.of_entry("entry_id"), model.options.of_session("session_id"), strict=True)
+    mine = np.array([pair in ours for pair in pairs], dtype=np.int64)
+    (rescored,) = [
+        merit for plan, merit in zip(tiny.plans, tiny.merits, strict=True) if (plan[: model.n_options] == mine).all()
+    ]
+    floor = max(rescored, merit_of(model, case.values))
+    return any(
+        plan[: model.n_options][there].any() and merit >= floor
+        for plan, merit in zip(tiny.plans, tiny.merits, strict=True)
+    )
+
+
+def smaller(case: Case, nearest: Nearest) -> Iterator[Change]:
+    """Every smaller change of the same kind, cell by cell: made here, and not by the rules."""
+    size, entry_id = int(nearest.change.size), nearest.entry_id
+    row = case.facts.instance.patient[entry_id]
+    mine = {"entry_id": entry_id}
+    for less in range(1, size):
+        cells: list[tuple[str, dict[str, object], dict[str, object] | None]] = []
+        if nearest.change.kind == "travel":
+            limit = row["max_travel_minutes"]
+            cells.append(("patients", mine, {"max_travel_minutes": (60 if np.isnan(limit) else limit) + less}))
+        if nearest.change.kind == "date":
+            notice, days = row["min_notice_days"], pd.Timedelta(days=less)
+            usual = {"P2": 3, "P3": 7, "P4": 14}[row["clinical_priority"]]
+            cells.append(("patients", mine, {"min_notice_days": (usual if np.isnan(notice) else notice) - less}))
+            for name, sign in (("earliest_date", -1), ("poa_valid_until", 1)):
+                if not np.isnat(row[name]):
+                    cells.append(("patients", mine, {name: pd.Timestamp(row[name]) + sign * days}))
+            for first, last in case.facts.instance.unavailable_of.get(entry_id, ()):
+                where = {**mine, "from": pd.Timestamp(first), "to": pd.Timestamp(last)}
+                cells.append(("unavailable", where, {"from": pd.Timestamp(first) + days}))
+                cells.append(("unavailable", where, {"to": pd.Timestamp(last) - days}))
+            for code in case.facts.instance.site_row:
+                lead = case.facts.instance.site[code]["lead_days"]
+                if not np.isnan(lead):
+                    cells.append(("sites", {"site_code": code}, {"lead_days": lead - less}))
+        for table, where, values in cells:
+            yield Change(nearest.change.kind, less, "", (Edit(table, where, values),))
+
+
+def check_nearest(case: Case, nearest: Nearest) -> None:
+    """Applied to the tables it places the entry: by an audit, and of all plans one is no worse."""
+    facts = Facts(changed(case.facts.instance, nearest.change))
+    assert Placement(nearest.entry_id, nearest.session_id) in nearest.placements
+    conflicts = find_conflicts(case.policy.limits, facts)
+    tiny = enumerated(facts)
+    assert tiny is not None
+    base = Allocation.from_options(tiny.formulation.options, tiny.formulation.options.fixed)
+    plan = Allocation.of(nearest.placements, base.with_option, base.with_independent_option)
+    assert audit(facts, case.policy, plan, (), conflicts).violations == ()
+    assert enumerated_plan(case, nearest.change, nearest.entry_id, nearest.session_id)
+    if nearest.smallest:
+        for less in smaller(case, nearest):
+            assert enumerated_plan(case, less, nearest.entry_id) is not True, (nearest.change, less)
+
+
+def checked_changes(first: int, stop: int, worker: Worker) -> tuple[Counter[str], int]:
+    """Check every nearest change of these seeds: (smallest ones by kind, how many displace somebody)."""
+    kinds, moved = Counter[str](), 0
+    for case in cases(first, stop):
+        for entry_id in case.unplaced():
+            for nearest in nearest_changes(case, entry_id, worker):
+                assert nearest.verified, "tiny instances are solved exactly"
+                check_nearest(case, nearest)
+                kinds[nearest.change.kind] += nearest.smallest
+                moved += bool(nearest.displaced)
+    return kinds, moved
+
+
+def test_verified_changes_of_tiny_instances_hold_and_smaller_ones_do_not(worker: Worker) -> None:
+    kinds, _ = checked_changes(0, 20, worker)
+    assert sum(kinds.values()) >= 12
+
+
+@pytest.mark.slow
+def test_verified_changes_of_many_tiny_instances_hold_and_smaller_ones_do_not(worker: Worker) -> None:
+    kinds, moved = checked_changes(20, 120, worker)
+    assert set(kinds) >= {"agreement", "travel", "date", "acceptance", "bed", "list"}, kinds
+    assert moved >= 5
+
+
+def test_longer_journey_that_displaces_nobody(worker: Worker) -> None:
+    """e1 accepts 25 minutes; Beta, 30 away, has a free list."""
+    tiny = enumerated(make_facts([{"max_travel_minutes": 25}], [{"site_code": "RBB01"}]))
+    assert tiny is not None
+    (nearest,) = nearest_changes(planned(tiny), "e1", worker)
+    assert nearest.sentence() == (
+        "If the patient accepted a journey of 30 minutes (the limit is 25), it could go to s1; nobody would be "
+        "displaced. Verified: an audited plan that is no worse has it. Nothing smaller of its kind would do."
+    )
+
+
+def test_who_ranks_higher_would_displace_who_ranks_lower(worker: Worker) -> None:
+    """e1, who waits longer, would take e2's place in the one list that there is."""
+    patients = [{"clock_start": "2024-01-01", "transfer_consent": "no"}, {"clock_start": "2025-12-01"}]
+    tiny = enumerated(make_facts(patients, [{"site_code": "RBB01", "minutes": 75}]))
+    assert tiny is not None
+    case = planned(tiny)
+    assert case.unplaced() == ["e1"]
+    nearest = nearest_changes(case, "e1", worker)[0]
+    assert nearest.change.kind == "agreement"
+    assert [(item.entry_id, item.session_id, item.now) for item in nearest.displaced] == [("e2", "s1", "")]
+    assert nearest.verified
+    assert nearest.smallest
+
+
+def test_who_ranks_lower_is_told_of_one_more_list_only(worker: Worker) -> None:
+    patients = [{"clock_start": "2024-01-01"}, {"clock_start": "2025-12-01", "transfer_consent": "no"}]
+    tiny = enumerated(make_facts(patients, [{"site_code": "RBB01", "minutes": 75}]))
+    assert tiny is not None
+    assert nearest_changes(planned(tiny), "e2", worker) == [], "with a yes it would have to displace e1"
+    same = [{"clock_start": "2024-01-01"}, {"clock_start": "2025-12-01"}]
+    tiny = enumerated(make_facts(same, [{"site_code": "RBB01", "minutes": 75}]))
+    assert tiny is not None
+    (nearest,) = nearest_changes(planned(tiny), "e2", worker)
+    assert (nearest.change.kind, nearest.session_id) == ("list", "s1+")
+
+
+def test_one_more_bed(worker: Worker) -> None:
+    tiny = enumerated(make_facts([{"overnight_stays": 1}], [{}]))
+    assert tiny is not None
+    (nearest,) = nearest_changes(planned(tiny), "e1", worker)
+    assert nearest.change.words == "Alpha General had one more ward bed on the night of 2026-03-10"
+    assert nearest.smallest
+
+
+def test_three_people_in_the_way_are_more_than_search_moves_and_are_solved_exactly(worker: Worker) -> None:
+    """An urgent entry of 200 minutes takes the whole list, in which three others fit."""
+    urgent = {"clinical_priority": "P2", "expected_minutes": 200, "max_travel_minutes": 25}
+    tiny = enumerated(make_facts([urgent, {}, {}, {}], [{"site_code": "RBB01", "minutes": 300}]))
+    assert tiny is not None
+    case = planned(tiny)
+    assert case.unplaced() == ["e1"]
+    nearest = nearest_changes(case, "e1", worker)[0]
+    assert (nearest.change.kind, nearest.verified, nearest.smallest) == ("travel", True, True)
+    assert [item.entry_id for item in nearest.displaced] == ["e2", "e3", "e4"]
+    assert "e2 would lose s1 and e3 would lose s1 and e4 would lose s1" in nearest.sentence()
+
+
+def test_exact_plan_moves_nobody_who_need_not_move(worker: Worker) -> None:
+    """The same beside a second list, whose two people the goals would let change places with nobody."""
+    urgent = {"clinical_priority": "P2", "expected_minutes": 200, "max_travel_minutes": 25}
+    beside = {"service_code": "130"}
+    patients = [urgent, {}, {}, {}, beside, beside]
+    sessions = [{"site_code": "RBB01", "minutes": 300}, {"service_code": "130", "minutes": 200}]
+    tiny = enumerated(make_facts(patients, sessions))
+    assert tiny is not None
+    nearest = nearest_changes(planned(tiny), "e1", worker)[0]
+    assert [item.entry_id for item in nearest.displaced] == ["e2", "e3", "e4"]

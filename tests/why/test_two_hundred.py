@@ -1,0 +1,169 @@
+"""200 entries without a place over five instances: what is said of each, against loops over tables and rules' checks.
+
+Screens are those of the specification, limits are asked through their own checks of tables and placements, verified
+changes are made in the tables and their plans audited anew. Nothing here sees a model, a row or a loader.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+import pytest
+
+from allocator.allocation import Allocation, Placement
+from allocator.audit import audit
+from allocator.backends.process import Worker
+from allocator.change import changed
+from allocator.explain import IN_CONFLICT, explain_unplaced
+from allocator.instance import Instance
+from allocator.intake import read_instance
+from allocator.options import Facts, build_options
+from allocator.rule import closed_sessions, find_conflicts
+from allocator.solve.construct import construct
+from allocator.why.case import Case, case_of
+from allocator.why.explained import Explained, explained
+from allocator.why.outranked import standings
+from allocator.why.verified import Nearest
+from instances import path
+from instances.generate import generate
+from models.daily import DAILY
+from tests.solve import tiny
+from tests.specification.reading import Case as Read
+from tests.specification.reading import read
+from tests.specification.screens import SCREENS
+from tests.why.cases import no_prices
+
+EACH = 40
+MOST_SESSIONS = 12
+"""Sessions of one entry that are asked of every limit: a check looks at the whole plan."""
+NAMES = ("S1", "S2", "S3", "cm-2026-01-52w", "cm-2024-03-65w")
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    with Worker() as child:
+        yield child
+
+
+def instance_of(name: str) -> Instance:
+    return generate("S", int(name[1:])) if name.startswith("S") else read_instance(path(name)).instance
+
+
+@cache
+def case_named(name: str) -> Case:
+    """A plan that fills every list it can, best placements first."""
+    case = tiny.case_of(Facts(instance_of(name)), DAILY)
+    model = case.formulation
+    allocation = Allocation.from_options(model.options, construct(model))
+    return case_of(case.facts, DAILY, allocation, no_prices(len(model.goals), model.n_rows))
+
+
+def sessions_of(spec: Read, entry_id: str) -> dict[str, set[str]]:
+    """session_id -> screens that refuse the entry there, for sessions of its service."""
+    rules = {screen.name: screen for screen in DAILY.screens}
+    return {
+        s: {name for name, rule in rules.items() if not SCREENS[name](spec, rule, entry_id, s)}
+        for s in spec.sessions
+        if SCREENS["same_service"](spec, rules["same_service"], entry_id, s)
+    }
+
+
+def check_reason(case: Case, code: str, found: Explained, refused: dict[str, set[str]], closed: set[str]) -> None:
+    """The code, the funnel and the counts of outranked, against loops."""
+    assert found.funnel is not None
+    assert found.outranked is not None
+    told = {step.rule: step.removed for step in found.funnel.steps if step.rule != IN_CONFLICT}
+    assert told == dict(Counter(name for names in refused.values() for name in names))
+    left = [s for s, names in refused.items() if not names and s not in closed]
+    assert (found.funnel.sessions, found.funnel.left, found.outranked.options) == (len(refused), len(left), len(left))
+    names = {screen.name for screen in DAILY.screens}
+    if code in names - {"same_service"}:
+        assert all(code in gone for gone in refused.values())
+    if code == "several_rules":
+        assert left == []
+        assert not any(all(name in gone for gone in refused.values()) for name in names)
+    limits = {limit.label: limit for limit in DAILY.limits}
+    for s in left[:MOST_SESSIONS]:
+        plan = Allocation.of(
+            [*case.allocation.placements, Placement(found.entry_id, s)],
+            case.allocation.with_option,
+            case.allocation.with_independent_option,
+        )
+        broken = {label for label, limit in limits.items() if limit.check(case.facts, plan)}
+        assert broken <= set(found.outranked.limits) or not broken
+        if code in limits:
+            assert code in broken, (found.entry_id, s, code)
+        if code == "several_limits":
+            assert broken, (found.entry_id, s)
+    held = {(place.entry_id, place.session_id) for place in case.allocation.placements}
+    assert all((holder.entry_id, holder.session_id) in held for holder in found.outranked.holders)
+
+
+def check_change(case: Case, nearest: Nearest) -> None:
+    """Made in the tables, an audited plan has the entry, and its goals are in their order no worse than the run's."""
+    facts = Facts(changed(case.facts.instance, nearest.change))
+    conflicts = find_conflicts(DAILY.limits, facts)
+    options = build_options(facts, DAILY.screens, closed_sessions(facts, conflicts))
+    base = Allocation.from_options(options, options.fixed)
+    plan = Allocation.of(nearest.placements, base.with_option, base.with_independent_option)
+    assert Placement(nearest.entry_id, nearest.session_id) in plan.placements
+    found = audit(facts, DAILY, plan, (), conflicts)
+    assert found.violations == ()
+    goals = DAILY.ordered_goals
+    ours = [goal.score(case.facts, case.allocation) for goal in goals]
+    turned = [1 if goal.sense == "max" else -1 for goal in goals]
+    after = [sign * found.scores[goal.label] for sign, goal in zip(turned, goals, strict=True)]
+    assert after >= [sign * value for sign, value in zip(turned, ours, strict=True)]
+    moved = {item.entry_id for item in nearest.displaced}
+    now = {place.entry_id: place.session_id for place in nearest.placements}
+    kept = [place for place in case.allocation.placements if place.entry_id not in moved]
+    assert all(now[place.entry_id] == place.session_id for place in kept)
+
+
+def explained_entries(name: str, each: int, worker: Worker) -> tuple[int, Counter[str]]:
+    """Check so many entries of one instance: (verified changes, reason codes)."""
+    case = case_named(name)
+    spec = read(case.facts.instance)
+    session_ids = case.session_ids
+    closed = {str(session_ids[row]) for row in case.closed}
+    codes = {
+        item.entry_id: item.reason_code
+        for item in explain_unplaced(case.formulation, DAILY, case.allocation, case.conflicts)
+    }
+    chosen = random.Random(name).sample(case.unplaced(), min(each, len(case.unplaced())))
+    once, n_verified, seen = standings(case), 0, Counter[str]()
+    before = case.loader.chosen.copy()
+    for entry_id in chosen:
+        found = explained(case, once, entry_id, worker)
+        check_reason(case, codes[entry_id], found, sessions_of(spec, entry_id), closed)
+        for nearest in found.nearest:
+            if nearest.verified:
+                check_change(case, nearest)
+                n_verified += 1
+        seen[codes[entry_id]] += 1
+    assert np.array_equal(case.loader.chosen, before)
+    return n_verified, seen
+
+
+def test_a_few_entries_of_a_generated_instance_are_explained_truly(worker: Worker) -> None:
+    n_verified, seen = explained_entries("S1", 6, worker)
+    assert n_verified >= 3
+    assert sum(seen.values()) == 6
+
+
+@pytest.mark.slow
+def test_two_hundred_entries_over_five_instances_are_explained_truly(worker: Worker) -> None:
+    n_verified, codes, entries = 0, Counter[str](), 0
+    for name in NAMES:
+        verified, seen = explained_entries(name, EACH, worker)
+        n_verified += verified
+        codes += seen
+        entries += sum(seen.values())
+    print(f"{entries} entries, {n_verified} verified changes, {dict(codes)}")
+    assert entries == EACH * len(NAMES)
+    assert n_verified >= entries // 2
+    assert len(codes) >= 5
