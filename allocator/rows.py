@@ -136,6 +136,8 @@ _NONE = np.zeros(0, dtype=np.int64)
 def _whole_matrix(row: Array, column: Array, coefficient: Array, shape: tuple[int, int]) -> sparse.csr_array:
     """A sparse matrix of whole numbers from triplets; entries of the same place are added up."""
     whole = np.asarray(np.broadcast_to(coefficient, np.shape(row)), dtype=np.int64)
-    matrix = sparse.coo_array((whole, (row, column)), shape=shape).tocsr()
+    # Narrow numbers of rows and columns: half the memory, and scipy keeps what it is given.
+    where = np.asarray(row, dtype=np.int32), np.asarray(column, dtype=np.int32)
+    matrix = sparse.coo_array((whole, where), shape=shape).tocsr()
     matrix.sum_duplicates()
     return matrix

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import signal
 import subprocess
 import sys
@@ -37,6 +36,7 @@ from allocator.solve.partition import cut_into_regions
 from allocator.solve.regions import columns_of, solve_by_region
 from allocator.stopwatch import Stopwatch
 from benchmarks.sketch import sketch_instance, sketch_policy
+from tests.solve.errands import Errand, run_deadly, run_errand
 from tests.solve.towns import ENTRIES, SESSIONS, two_towns
 
 MOST = 400
@@ -146,6 +146,7 @@ def test_whoever_has_no_place_at_home_crosses_the_border(monkeypatch: pytest.Mon
     assert joined.goals[0].value > apart.goals[0].value
 
 
+@pytest.mark.slow
 def test_processes_give_the_answer_of_threads() -> None:
     assert_same(solve_by_region(city()[2], LIMITS, Stopwatch(math.inf), local_crew(2), MOST), by_threads())
 
@@ -155,30 +156,10 @@ def test_dask_gives_the_answer_of_threads_though_a_worker_is_killed(dask: Cluste
     assassin = threading.Thread(target=dask.kill_a_busy_worker)
     assassin.start()
     crew = Crew(lambda: dask.client.get_executor(pure=False), 2)
-    answer = solve_by_region(city()[2], LIMITS, Stopwatch(math.inf), crew, MOST)
+    answer = by_region(two_towns(), crew)
     assassin.join()
     assert dask.killed == 1
-    assert_same(answer, by_threads())
-
-
-@dataclass(frozen=True)
-class Errand:
-    """A task that says what number it has, and kills its worker while `first` (a file) is not there."""
-
-    key: Key
-    first: Path
-
-
-def run_errand(errand: Errand) -> int:
-    if errand.key[1] == 2 and not errand.first.exists():
-        errand.first.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return errand.key[1]
-
-
-def run_deadly(errand: Errand) -> int:
-    os.kill(os.getpid(), signal.SIGKILL)
-    return errand.key[1]
+    assert_same(answer, by_region(two_towns()))
 
 
 def test_nothing_is_lost_where_a_process_is_killed(tmp_path: Path) -> None:
@@ -189,6 +170,7 @@ def test_nothing_is_lost_where_a_process_is_killed(tmp_path: Path) -> None:
     assert sorted(done.items()) == [(("run", number), number) for number in range(5)]
 
 
+@pytest.mark.slow
 def test_a_task_that_kills_every_worker_fails_the_run(tmp_path: Path) -> None:
     with pytest.raises(BrokenExecutor):
         done_by(local_crew(1), run_deadly, [Errand(("run", 0), tmp_path)], {}, lambda: None)
