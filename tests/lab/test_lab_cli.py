@@ -94,7 +94,7 @@ def test_compare_plans_two_policies_on_one_instance(command: Command, tmp_path: 
         (("scenarios", TINY, "{runs}/good.toml", "--out", "{runs}/far"), "holds no study"),
         (
             ("scenarios", TINY, "{runs}/good.toml", "--out", "{runs}/s", "--executor", "http://x"),
-            "wanted local or tcp://",
+            "wanted local, or the address of a scheduler",
         ),
         (("scenarios", TINY, "{runs}/wrong.toml", "--out", "{runs}/s"), 'no site is called "C"'),
     ],
