@@ -103,6 +103,19 @@ class Rows:
         """(n_rows, n_columns), every coefficient spelt out: for small models and single looks."""
         return sparse.csr_array(self.direct + self.weights @ self.members) if self.weights.nnz else self.direct
 
+    @cached_property
+    def by_column(self) -> tuple[sparse.csc_array, sparse.csc_array]:
+        """direct and members, column by column."""
+        return sparse.csc_array(self.direct), sparse.csc_array(self.members)
+
+    def columns(self, which: Ints) -> sparse.csr_array:
+        """(n_rows, len(which)) the matrix of some columns, every coefficient spelt out."""
+        direct, members = self.by_column
+        found = sparse.csr_array(direct[:, which])
+        return (
+            sparse.csr_array(found + self.weights @ sparse.csr_array(members[:, which])) if self.weights.nnz else found
+        )
+
     def activity(self, z: Array) -> Array:
         """matrix @ z, (n_rows,)."""
         found: Array = self.direct @ z + self.weights @ (self.members @ z)

@@ -31,7 +31,7 @@ class Layout:
     @classmethod
     def of(cls, model: Model) -> Layout:
         """The layout of a model."""
-        return cls(model, session_problems(model), model.rows.direct.tocsc())
+        return cls(model, session_problems(model), model.rows.by_column[0])
 
     @cached_property
     def weights(self) -> sparse.csr_array:
@@ -41,7 +41,7 @@ class Layout:
     @cached_property
     def members(self) -> sparse.csc_array:
         """(n_groups, n_columns) who is in each group."""
-        return self.model.rows.members.tocsc()
+        return self.model.rows.by_column[1]
 
     @cached_property
     def implied(self) -> Bools:

@@ -20,7 +20,7 @@ from allocator.answer import Ending
 from allocator.backends import highs
 from allocator.backends.problem import Budget, Problem
 from allocator.backends.process import Worker
-from allocator.certificate import with_held
+from allocator.certificate import goal_rows
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.solve.construct import option_gain
@@ -55,14 +55,15 @@ class Neighbourhoods:
 
     gain       (n_options,) what each option does for the goal, larger is better
     best       (n_entries,) the most that any option of the entry could do
-    matrix, lower, upper  the rows, then the held goals; columns first
+    held       (n_held, n_columns) rows that hold goals; they stand below the rows of the model
+    lower, upper  (n_rows + n_held,)
     objective  (n_columns,) the goal with its tail, to be made small
     """
 
     model: Model
     gain: Ints
     best: Ints
-    matrix: sparse.csc_array
+    held: sparse.csr_array
     lower: Floats
     upper: Floats
     objective: Floats
@@ -169,9 +170,10 @@ def prepare(model: Model, held: Sequence[int]) -> Neighbourhoods:
         gain = np.ones_like(gain)
     best = np.zeros(model.n_entries, dtype=np.int64)
     np.maximum.at(best, model.entry, gain)
-    matrix, lower, upper = with_held(model, held)
+    below, lower, upper = goal_rows(model, held)
     objective = np.rint(FINENESS * blended(model, len(held), TAIL))
-    return Neighbourhoods(model, gain, best, matrix.tocsc(), lower, upper, objective)
+    sides = np.append(model.rows.lower, lower), np.append(model.rows.upper, upper)
+    return Neighbourhoods(model, gain, best, below, *sides, objective)
 
 
 def blended(model: Model, k: int, weights: Sequence[float]) -> Floats:
@@ -242,12 +244,12 @@ def move(around: Neighbourhoods, columns: Ints, free: Ints, budget: Budget, work
     openings = model.opening_column[sessions]
     auxiliaries = np.arange(n_options + len(model.opening_session), model.n_columns)
     moving = np.concatenate([free, openings[openings >= 0], auxiliaries])
-    part = around.matrix[:, moving].tocsr()
+    part = sparse.vstack([model.rows.columns(moving), around.held[:, moving]], format="csr")
     touched = np.flatnonzero(np.diff(part.indptr))
     part = part[touched]
     rest = columns.copy()
     rest[moving] = 0
-    used = (around.matrix @ rest)[touched]
+    used = np.append(model.rows.activity(rest), around.held @ rest)[touched]
     problem = Problem(
         part,
         around.lower[touched] - used,

@@ -31,12 +31,14 @@ TOGETHER = 0.4
 """Weight of each goal in the sum of all, relative to the goal before it, per typical gain of one placement."""
 BOOST = 5.0
 """How much more a goal weighs when its turn has come."""
-DUAL_SHARE = 0.25
-"""Of a stretch, for prices; the search has the rest."""
+DUAL_SHARE = 0.4
+"""Of a stretch, for prices at most; the search has the rest."""
 CYCLES = (0.15, 0.25, 0.4)
 SWEEP_SHARE = 0.1
 """Of a search, for each of two sweeps over small parts."""
 """Shares of a search that its annealings take, one after the other, each from the best plan so far."""
+CORE = 0.5
+"""Options that lose more than so much of a typical gain, at the prices, are left out of a search."""
 LOADED = 0.02
 """Least share in the fractional plan of an option that is loaded."""
 WARMTH = 0.5
@@ -83,9 +85,10 @@ class LargeSearch:
         part = Part.of(self.layout, np.ones(model.n_options, dtype=bool))
         self._load(part, gains, np.argsort(option_rank(model)[part.option], kind="stable"))
         dual = self._dual(gains, pace)
+        part = Part.of(self.layout, self._core(gains, dual.prices) | (dual.shares > LOADED))
         search = Search(part, gains, dual.prices, model.column_lower, self.seed)
         search.start(order_of(dual, part) if chosen is None else np.flatnonzero(chosen[part.option]))
-        self._anneal(search, (), pace.part(1.0 - DUAL_SHARE), 1.0 if chosen is None else WARMTH)
+        self._anneal(search, (), pace.rest(1.0 - DUAL_SHARE), 1.0 if chosen is None else WARMTH)
 
     def _load(self, part: Part, gains: Floats, order: Ints) -> None:
         """A plan from the first second: everybody in order, wherever they fit."""
@@ -99,10 +102,22 @@ class LargeSearch:
         """The goal after those held, from the plan as it stands."""
         model, k = self.plan.model, len(held)
         gains = gains_of(model, k)
-        prices = np.concatenate([self._dual(gains, pace).prices, np.zeros(k)])
-        part = Part.of(self.layout, np.ones(model.n_options, dtype=bool), held)
+        of_sum = self._dual(gains, pace).prices
+        prices = np.concatenate([of_sum, np.zeros(k)])
+        part = Part.of(self.layout, self._core(gains, of_sum), held)
         search = Search(part, gains, prices, self.plan.columns, self.seed + k + 1)
-        self._anneal(search, held, pace.part(1.0 - DUAL_SHARE), WARMTH)
+        self._anneal(search, held, pace.rest(1.0 - DUAL_SHARE), WARMTH)
+
+    def _core(self, gains: Floats, prices: Floats) -> Bools:
+        """(n_options,) options that lose little at these prices against the best of their entry, and the plan's own."""
+        model = self.plan.model
+        reduced = (gains - model.rows.column_prices(prices))[: model.n_options]
+        best = np.zeros(model.n_entries)
+        np.maximum.at(best, model.entry, reduced)
+        usual = np.abs(gains[: model.n_options])
+        near = CORE * float(np.median(usual[usual > 0])) if usual.any() else np.inf
+        core: Bools = (reduced >= best[model.entry] - near) | self.plan.chosen
+        return core
 
     def _dual(self, gains: Floats, pace: Pace) -> Dual:
         short = pace.part(DUAL_SHARE)

@@ -25,6 +25,7 @@ from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.solve.construct import asked_for, construct, option_gain, option_rank
 from allocator.solve.contradiction import contradiction
+from allocator.solve.dual import MANY
 from allocator.solve.exact import GoalSolve, goal_problem, is_small, solve_goal
 from allocator.solve.improve import improve_goal
 from allocator.solve.large import LargeSearch, moved_goals
@@ -38,6 +39,8 @@ PROOF_SHARE = 0.08
 """Of the seconds of a run on a small model, for certified bounds: its relaxation is solved in no time."""
 LAST_PROOF_SHARE, LAST_PROOFS_SHARE = 0.4, 0.2
 """Of the seconds of a large model, left for sharpening the prices of its one goal, or of all its goals."""
+LAST_LOOK_SHARE = 0.08
+"""The same of a model too large for that: prices are looked at, and not sharpened."""
 TOGETHER_SHARE = 0.25
 """Of what is left when a large model is begun, for all goals together."""
 PROOF_SHARE_OF_GOAL = 0.35
@@ -50,8 +53,8 @@ TOLD_SECONDS = 0.9
 """Between words on how far a goal is."""
 SHORTEST_SECONDS = 0.5
 """Less than this is not begun: a child process alone takes as long to start."""
-RESERVE = (1.0, 6.0)
-"""Left for the audit and the reasons: seconds, and so many times what came before the solve."""
+RESERVE = (1.0, 1.0)
+"""Left for the audit: seconds, and so many times what came before the solve."""
 
 
 @dataclass(eq=False)
@@ -80,7 +83,8 @@ def solve(model: Model, limits: Limits, watch: Stopwatch, start: Start | None = 
                 search_small(plan, found.solves, limits, watch, (worker, second))
         except KeyboardInterrupt:
             cancelled = True
-    fill_up(plan, watch)
+    if model.n_options <= MANY:
+        fill_up(plan, watch)
     values = goal_values(model, plan.columns)
     try:
         certificate, bounds = prove_all(model, values, found.of_goals, 0.0 if cancelled else watch.left, limits)
@@ -139,7 +143,8 @@ def search_large(
     large = LargeSearch(plan, limits.seed, heard, worker, found.of_sum)
     alone = len(moved) == 1
     if np.isfinite(limits.seconds):
-        watch = watch.reserving((LAST_PROOF_SHARE if alone else LAST_PROOFS_SHARE) * watch.left)
+        sharpened = LAST_PROOF_SHARE if alone else LAST_PROOFS_SHARE
+        watch = watch.reserving((sharpened if model.n_options <= MANY else LAST_LOOK_SHARE) * watch.left)
     large.together(pace_of(1.0 if alone else TOGETHER_SHARE, watch, limits, alone), chosen)
     found.of_sum = large.prices
     if alone and large.prices is not None:
@@ -278,7 +283,8 @@ def any_plan(model: Model, core: Bools, limits: Limits, watch: Stopwatch, worker
 def fill_up(plan: Plan, watch: Stopwatch) -> None:
     """Add every single placement that keeps all rows and improves the goals in their order, until none is left.
 
-    Where seconds run out, what is left to add stays out: such a plan is good, and not maximal.
+    Where seconds run out, what is left to add stays out: such a plan is good, and not maximal. Models too large to
+    look at every option one by one are left as their search filled them.
     """
     model = plan.model
     refill(plan, option_rank(model), ())

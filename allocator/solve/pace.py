@@ -22,10 +22,14 @@ class Pace:
     @property
     def done(self) -> float:
         """Share of the stretch that is behind, 1 or more at its end."""
-        by_clock = (time.monotonic() - self.begun) / max(1e-9, self.seconds)
-        if self.steps is None or by_clock >= 1.0:
-            return by_clock
+        if self.steps is None or self.by_clock >= 1.0:
+            return self.by_clock
         return self.taken / max(1, self.steps)
+
+    @property
+    def by_clock(self) -> float:
+        """Share of the seconds that is behind."""
+        return (time.monotonic() - self.begun) / max(1e-9, self.seconds)
 
     @property
     def over(self) -> bool:
@@ -35,3 +39,7 @@ class Pace:
     def part(self, share: float) -> Pace:
         """A stretch of its own that begins now and is such a share of this one."""
         return Pace(share * self.seconds, None if self.steps is None else max(1, round(share * self.steps)))
+
+    def rest(self, share: float) -> Pace:
+        """What the clock has left of this one; of its steps, such a share."""
+        return Pace(max(0.0, 1.0 - self.by_clock) * self.seconds, self.part(share).steps)
