@@ -20,7 +20,7 @@ from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.solve.arrays import Layout, Part
 from allocator.solve.construct import option_rank
-from allocator.solve.dual import Dual, solve_dual
+from allocator.solve.dual import MANY, Dual, solve_dual
 from allocator.solve.improve import blended, sweep_small
 from allocator.solve.loader import complete
 from allocator.solve.pace import Pace
@@ -38,7 +38,7 @@ SWEEP_SHARE = 0.1
 """Of a search, for each of two sweeps over small parts."""
 """Shares of a search that its annealings take, one after the other, each from the best plan so far."""
 CORE = 0.25
-"""Options that lose more than so much of a typical gain, at the prices, are left out of a search."""
+"""Options that lose more than so much of a typical gain, at the prices, are left out of the search of a huge model."""
 LOADED = 0.02
 """Least share in the fractional plan of an option that is loaded."""
 WARMTH = 0.5
@@ -109,8 +109,13 @@ class LargeSearch:
         self._anneal(search, held, pace.rest(1.0 - DUAL_SHARE), WARMTH)
 
     def _core(self, gains: Floats, prices: Floats) -> Bools:
-        """(n_options,) options that lose little at these prices against the best of their entry, and the plan's own."""
+        """(n_options,) options that lose little at these prices against the best of their entry, and the plan's own.
+
+        All of them where there are not too many: prices that had little time are no reason to leave anybody out.
+        """
         model = self.plan.model
+        if model.n_options <= MANY:
+            return np.ones(model.n_options, dtype=bool)
         reduced = (gains - model.rows.column_prices(prices))[: model.n_options]
         best = np.zeros(model.n_entries)
         np.maximum.at(best, model.entry, reduced)
