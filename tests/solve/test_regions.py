@@ -42,7 +42,7 @@ from tests.solve.towns import ENTRIES, SESSIONS, two_towns
 MOST = 400
 """Options of a region of the small instance, which has about 1,000."""
 THREADS = Crew(lambda: ThreadPoolExecutor(2), 2)
-LIMITS = Limits(seconds=math.inf, work=8)
+LIMITS = Limits(seconds=math.inf, work=16)
 
 
 @cache
