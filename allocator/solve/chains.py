@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from allocator.compiled import compiled
 from allocator.instance import Array, Ints
 from allocator.solve.moves import (
     LOG,
@@ -17,7 +18,6 @@ from allocator.solve.moves import (
     Values,
     begin,
     best_place,
-    compiled,
     fill,
     fits,
     is_open,

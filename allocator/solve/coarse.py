@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from allocator.compiled import compiled
 from allocator.instance import Array, Floats, Ints
-from allocator.solve.moves import compiled
 from allocator.solve.priced_columns import Places
 from allocator.solve.pricing import Pricing
 from allocator.solve.window import Terms, live_rows, terms_of

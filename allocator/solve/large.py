@@ -85,7 +85,9 @@ class LargeSearch:
         part = Part.of(self.layout, np.ones(model.n_options, dtype=bool))
         self._load(part, gains, np.argsort(option_rank(model)[part.option], kind="stable"))
         dual = self._dual(gains, pace)
-        part = Part.of(self.layout, self._core(gains, dual.prices) | (dual.shares > LOADED))
+        core = self._core(gains, dual.prices) | (dual.shares > LOADED)
+        if not core.all():
+            part = Part.of(self.layout, core)
         search = Search(part, gains, dual.prices, model.column_lower, self.seed)
         search.start(order_of(dual, part) if chosen is None else np.flatnonzero(chosen[part.option]))
         self._anneal(search, (), pace.rest(1.0 - DUAL_SHARE), 1.0 if chosen is None else WARMTH)

@@ -10,20 +10,12 @@ move are those measured in docs/decisions/0006-large-models.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from allocator.compiled import compiled
 from allocator.instance import Array, Bools, Floats, Ints
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def compiled(function: Function) -> Function:
-    """numba.njit with our settings, typed."""
-    return cast(Function, numba.njit(cache=True, nogil=True)(function))
 
 
 class Arrays(NamedTuple):

@@ -12,9 +12,9 @@ import numpy as np
 from scipy import sparse
 
 from allocator.certificate import UNPRICED
+from allocator.compiled import compiled
 from allocator.formulation import Model
 from allocator.instance import Array, Bools, Floats, Ints
-from allocator.solve.moves import compiled
 
 LEAST_SHARE = 1e-10
 """A share below this is none."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from allocator.compiled import compiled
 from allocator.instance import Array, Bools, Floats, Ints
 from allocator.solve.moves import (
     DEEP,
@@ -21,7 +22,6 @@ from allocator.solve.moves import (
     Values,
     begin,
     best_place,
-    compiled,
     fill,
     fits,
     fits_rows,

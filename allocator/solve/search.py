@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from allocator.compiled import compiled
 from allocator.instance import Array, Bools, Floats, Ints
 from allocator.solve.arrays import Part
 from allocator.solve.chains import chain_many, close_many
-from allocator.solve.moves import Arrays, Values, compiled, load, refresh
+from allocator.solve.moves import Arrays, Values, load, refresh
 from allocator.solve.pace import Pace
 from allocator.solve.repack import new_desk, repack_many
 
