@@ -10,6 +10,7 @@ from typing import Any
 
 import highspy
 import numpy as np
+from scipy import sparse
 
 from allocator.answer import Ending
 from allocator.backends.problem import Budget, Incumbent, Problem, Result, checked, whole_bound
@@ -120,3 +121,49 @@ def loaded(problem: Problem, budget: Budget, *, integer: bool) -> highspy.Highs:
         highs.setOptionValue("time_limit", float(budget.seconds))
     highs.passModel(model)
     return highs
+
+
+class Relaxation:
+    """A linear minimisation that columns are added to, solved again from where it stood.
+
+    lower <= matrix @ x <= upper; the first columns have boxes, those that are added go from 0 up.
+    """
+
+    def __init__(
+        self, matrix: sparse.csc_array, costs: Floats, box: tuple[Floats, Floats], lower: Floats, upper: Floats
+    ) -> None:
+        model = highspy.HighsLp()
+        model.num_row_, model.num_col_ = matrix.shape
+        model.col_cost_ = costs
+        model.col_lower_, model.col_upper_ = box
+        model.row_lower_, model.row_upper_ = lower, upper
+        model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        model.a_matrix_.start_ = matrix.indptr.astype(np.int32)
+        model.a_matrix_.index_ = matrix.indices.astype(np.int32)
+        model.a_matrix_.value_ = matrix.data.astype(np.float64)
+        self._highs = highspy.Highs()
+        self._highs.setOptionValue("output_flag", False)
+        self._highs.setOptionValue("threads", 1)
+        # Every solve begins from the basis of the one before, which presolve would throw away.
+        self._highs.setOptionValue("presolve", "off")
+        self._highs.passModel(model)
+        self._n_first = matrix.shape[1]
+
+    def add(self, matrix: sparse.csc_array, costs: Floats) -> None:
+        """Add columns: (n_rows, n_new) and (n_new,)."""
+        n_new = matrix.shape[1]
+        start, index = matrix.indptr[:-1].astype(np.int32), matrix.indices.astype(np.int32)
+        nothing, open_end = np.zeros(n_new), np.full(n_new, np.inf)
+        self._highs.addCols(n_new, costs, nothing, open_end, matrix.nnz, start, index, matrix.data.astype(np.float64))
+
+    def fix(self, column: int, at_one: bool) -> None:
+        """Fix an added column at one, or set it free again."""
+        sides = (1.0, 1.0) if at_one else (0.0, np.inf)
+        self._highs.changeColBounds(self._n_first + column, *sides)
+
+    def solve(self) -> tuple[float, Floats, Floats]:
+        """Value, the added columns (n_added,), and row prices (n_rows,) in the sign of a minimisation."""
+        self._highs.run()
+        solution = self._highs.getSolution()
+        columns = np.array(solution.col_value, dtype=np.float64)[self._n_first :]
+        return float(self._highs.getObjectiveValue()), columns, np.array(solution.row_dual, dtype=np.float64)

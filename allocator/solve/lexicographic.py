@@ -8,7 +8,7 @@ that keeps every row is returned, and the ending says how far the work came.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,9 +25,9 @@ from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.solve.construct import asked_for, construct, option_gain, option_rank
 from allocator.solve.contradiction import contradiction
+from allocator.solve.dive import improve_by_dives
 from allocator.solve.dual import MANY
 from allocator.solve.exact import GoalSolve, goal_problem, is_small, solve_goal
-from allocator.solve.improve import improve_goal
 from allocator.solve.large import LargeSearch, moved_goals
 from allocator.solve.loader import Loader, complete, feasible, goal_values
 from allocator.solve.pace import Pace
@@ -51,6 +51,8 @@ LARGEST_CORE = 40_000
 """Options up to which a goal of a large model is given to an exact solver."""
 TOLD_SECONDS = 0.9
 """Between words on how far a goal is."""
+AT_ONCE, DIVES = 0.1, 0.5
+"""Of the seconds of a goal of a small model on one thread: for what an exact solver does at once, and for dives."""
 SHORTEST_SECONDS = 0.5
 """Less than this is not begun: a child process alone takes as long to start."""
 RESERVE = (1.0, 1.0)
@@ -80,7 +82,7 @@ def solve(model: Model, limits: Limits, watch: Stopwatch, start: Start | None = 
                 search_large(plan, found, start.chosen, limits, watch, worker)
             else:
                 begin_from(plan, start.chosen)
-                search_small(plan, found.solves, limits, watch, (worker, second))
+                search_small(plan, found, limits, watch, (worker, second))
         except KeyboardInterrupt:
             cancelled = True
     if model.n_options <= MANY:
@@ -100,10 +102,8 @@ def solve(model: Model, limits: Limits, watch: Stopwatch, start: Start | None = 
     return Answer(plan.chosen, tuple(results), ending, certificate, tuple(plan.trace), left)
 
 
-def search_small(
-    plan: Plan, solves: dict[int, GoalSolve], limits: Limits, watch: Stopwatch, workers: tuple[Worker, Worker]
-) -> None:
-    """Improve the plan goal by goal with an exact solver; `solves` is filled as goals are finished."""
+def search_small(plan: Plan, found: Found, limits: Limits, watch: Stopwatch, workers: tuple[Worker, Worker]) -> None:
+    """Improve the plan goal by goal with an exact solver; `found` is filled as goals are finished."""
     model, held = plan.model, list[int]()
     proof = PROOF_SHARE * limits.seconds if np.isfinite(limits.seconds) else 0.0
     for k in range(len(model.goals)):
@@ -112,12 +112,14 @@ def search_small(
             break
         budget = budget_of(k, len(model.goals), left, limits)
         if limits.backend == "auto":
-            solved = improve_small(plan, held, budget, workers)
+            solved, prices = improve_small(plan, held, budget, workers)
+            if prices is not None:
+                found.of_goals[k] = prices
         else:
             solved = solve_goal(model, k, held, plan.columns, limits.backend, budget, workers[0])
             plan.offer(solved.columns, held)
-        solves[k] = replace(solved, seconds=watch.elapsed - begun)
-        plan.note(k, watch, solves[k].solver_bound)
+        found.solves[k] = replace(solved, seconds=watch.elapsed - begun)
+        plan.note(k, watch, solved.solver_bound)
         held.append(held_value(model, k, model.goals[k].value(plan.columns)))
 
 
@@ -207,27 +209,46 @@ def budget_of(k: int, n_goals: int, seconds: float, limits: Limits) -> Budget:
     )
 
 
-def improve_small(plan: Plan, held: Sequence[int], budget: Budget, workers: tuple[Worker, Worker]) -> GoalSolve:
-    """One goal of a small model: exactly, and by moves where that takes long; side by side on two threads.
+def improve_small(
+    plan: Plan, held: Sequence[int], budget: Budget, workers: tuple[Worker, Worker]
+) -> tuple[GoalSolve, Floats | None]:
+    """One goal of a small model: exactly, and by dives where that takes long; side by side on two threads.
 
-    With work instead of time it is one after the other, so that threads change nothing.
+    On one thread, or with work instead of time, so that threads change nothing, it is one after the other: what an
+    exact solver does at once, dives, and an exact solver from what they found. Also prices that a dive began from.
     """
     model, k = plan.model, len(held)
-    exact = partial(solve_goal, model, k, list(held), plan.columns, "highs")
-    if budget.work is not None or budget.threads < 2:
-        half = replace(budget, seconds=budget.seconds / 2)
-        solved = exact(half, workers[0])
+    exact = partial(solve_goal, model, k, list(held), backend="highs", worker=workers[0])
+
+    def dives(pace: Pace, done: Callable[[], bool]) -> Floats | None:
+        return improve_by_dives(plan, held, pace, budget.seed, workers[1], done)
+
+    prices = None
+    if budget.work is None and budget.threads > 1:
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(exact, start=plan.columns, budget=budget)
+            prices = dives(Pace(budget.seconds), future.done)
+            solved = future.result()
+    else:
+        begun = Pace(budget.seconds, budget.work)
+        solved = exact(start=plan.columns, budget=share_of(budget, AT_ONCE))
         plan.offer(solved.columns, held)
         if solved.ending is not Ending.OPTIMAL:
-            improve_goal(plan, held, half, workers[1])
-    else:
-        with ThreadPoolExecutor(1) as pool:
-            future = pool.submit(exact, budget, workers[0])
-            improve_goal(plan, held, budget, workers[1], future.done)
-            solved = future.result()
-        plan.offer(solved.columns, held)
+            prices = dives(begun.part(DIVES), lambda: False)
+            rest = share_of(budget, max(0.0, 1.0 - begun.by_clock))
+            again = exact(start=plan.columns, budget=rest)
+            bounds = [bound for bound in (solved.solver_bound, again.solver_bound) if bound is not None]
+            better = max if model.goals[k].sense == "min" else min
+            solved = replace(again, solver_bound=better(bounds, default=None))
+    plan.offer(solved.columns, held)
     met = solved.solver_bound == model.goals[k].value(plan.columns)
-    return replace(solved, ending=Ending.OPTIMAL) if met else solved
+    return (replace(solved, ending=Ending.OPTIMAL) if met else solved), prices
+
+
+def share_of(budget: Budget, share: float) -> Budget:
+    """Such a share of a budget."""
+    work = None if budget.work is None else max(1, round(share * budget.work))
+    return replace(budget, seconds=max(SHORTEST_SECONDS, share * budget.seconds), work=work)
 
 
 def goal_share(k: int, n_goals: int) -> float:

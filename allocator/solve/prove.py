@@ -114,7 +114,7 @@ def best_proof(model: Model, k: int, held: Sequence[int], candidates: Sequence[F
     best = Proof(nothing, bound_of(model, k, held, nothing, SCALE), by_session=False)
     for candidate in candidates:
         best = better_proof(model, k, held, best, candidate, by_session=False)
-        best = better_proof(model, k, held, best, entry_prices(model, k, candidate), by_session=True)
+        best = better_proof(model, k, held, best, entry_prices(model, own_gains(model, k), candidate), by_session=True)
     return best
 
 
@@ -131,10 +131,14 @@ def better_proof(
     return Proof(prices, bound, by_session) if better else best
 
 
-def entry_prices(model: Model, k: int, prices: Floats) -> Floats:
-    """The same prices for a bound by sessions: every entry's row of one place carries its best reduced price."""
-    goal = model.goals[k]
-    reduced = (goal.values if goal.sense == "max" else -goal.values) - model.rows.column_prices(prices[: model.n_rows])
+def entry_prices(model: Model, gains: Floats, prices: Floats) -> Floats:
+    """The same prices for a bound by sessions: every entry's row of one place carries its best reduced price.
+
+    gains (n_columns,) what the prices are for, larger is better. Prices that were made for sessions stay as they are.
+    """
+    if any(prices[block.start : block.stop].any() for block in model.blocks if block.label == UNPRICED):
+        return prices
+    reduced = gains - model.rows.column_prices(prices[: model.n_rows])
     for price, earlier in zip(prices[model.n_rows :].tolist(), model.goals, strict=False):
         if price:
             reduced = reduced - price * earlier.values
@@ -176,7 +180,7 @@ def prove(
     left = deadline - time.monotonic()
     if found.bound == value or left < SHORTEST_PROOF_SECONDS or model.n_options > LARGEST_SHARPENED:
         return found
-    start = entry_prices(model, k, proposed)
+    start = entry_prices(model, own_gains(model, k), proposed)
     prices = sharpen(
         model, own_gains(model, k), goal_rows(model, held), start, seconds=left, work=limits.work, tell=tell
     )

@@ -229,7 +229,7 @@ def arc_prices(model: Model) -> Floats:
 
 def test_sharpened_bound_of_lists_that_do_not_fill_is_below_that_of_one_look() -> None:
     model = packing()
-    start = entry_prices(model, 0, arc_prices(model))
+    start = entry_prices(model, own_gains(model, 0), arc_prices(model))
     once = bound_of(model, 0, [], whole_prices(start), SCALE, True)
     prices = sharpen(model, own_gains(model, 0), goal_rows(model, []), start, seconds=60.0, work=400)
     bound = bound_of(model, 0, [], whole_prices(prices), SCALE, True)
@@ -240,7 +240,7 @@ def test_sharpened_bound_of_lists_that_do_not_fill_is_below_that_of_one_look() -
 
 def test_work_of_a_sharpening_decides_its_prices() -> None:
     model = packing()
-    start = entry_prices(model, 0, arc_prices(model))
+    start = entry_prices(model, own_gains(model, 0), arc_prices(model))
     one, other = (
         sharpen(model, own_gains(model, 0), goal_rows(model, []), start, seconds=60.0, work=50) for _ in range(2)
     )
@@ -249,7 +249,7 @@ def test_work_of_a_sharpening_decides_its_prices() -> None:
 
 def test_word_that_time_is_over_ends_a_sharpening_with_the_best_so_far() -> None:
     model = packing()
-    start = entry_prices(model, 0, arc_prices(model))
+    start = entry_prices(model, own_gains(model, 0), arc_prices(model))
 
     def over(bound: float) -> None:
         raise OutOfTimeError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +13,12 @@ from allocator.backends.problem import Budget
 from allocator.backends.process import Worker
 from allocator.certificate import held_value
 from allocator.solve import improve, lexicographic
-from allocator.solve.improve import improve_goal, parts
+from allocator.solve.dive import improve_by_dives
+from allocator.solve.improve import parts
 from allocator.solve.lexicographic import Plan, fill_up, goal_share, solve
 from allocator.solve.loader import complete, feasible, goal_values, merit, merit_of
+from allocator.solve.pace import Pace
+from allocator.solve.prove import best_proof, better_proof
 from allocator.stopwatch import Stopwatch
 from tests.solve.tiny import Case, random_cases
 
@@ -120,14 +124,14 @@ def test_no_single_addition_improves_a_plan_that_was_filled_up() -> None:
     assert added > 10
 
 
-def test_moves_keep_every_row_and_what_is_held_and_never_beat_the_optimum(worker: Worker) -> None:
+def test_dives_keep_every_row_and_what_is_held_and_never_beat_the_optimum(worker: Worker) -> None:
     improved = 0
     for case in roomy(0, 20):
         formulation = case.formulation
         plan, held = empty(case), list[int]()
         for k in range(3):
             before = merit(formulation, plan.columns)
-            improve_goal(plan, held, Budget(seconds=20, work=6), worker)
+            improve_by_dives(plan, held, Pace(20.0, 6), 0, worker)
             after = merit(formulation, plan.columns)
             assert feasible(formulation, plan.columns)
             assert all(new >= floor for new, floor in zip(after, merit_of(formulation, held), strict=False))
@@ -157,11 +161,21 @@ def test_move_places_some_anew_within_what_the_others_leave(worker: Worker) -> N
     assert moved > 5
 
 
-def test_sweep_over_the_parts_finds_the_optimum_of_the_first_goal(worker: Worker) -> None:
+def test_dives_find_the_optimum_of_the_last_goal_that_moves(worker: Worker) -> None:
+    """With whole goals before it held, and nothing after it, its bound and its plan meet or leave what is open."""
+    met = 0
     for case in roomy(0, 20):
-        plan = empty(case)
-        improve_goal(plan, [], Budget(seconds=20, work=6), worker)
-        assert merit(case.formulation, plan.columns)[0] == max(case.merits)[0]
+        formulation, plan = case.formulation, empty(case)
+        alone = replace(formulation, goals=formulation.goals[:1])
+        only = Plan(alone, plan.columns, [])
+        prices = improve_by_dives(only, [], Pace(20.0, 12), 0, worker)
+        assert merit(alone, only.columns)[0] == max(case.merits)[0]
+        if prices is not None:
+            proof = better_proof(alone, 0, [], best_proof(alone, 0, [], []), prices, by_session=True)
+            sign = 1 if alone.goals[0].sense == "max" else -1
+            assert sign * proof.bound >= merit(alone, only.columns)[0]
+            met += sign * proof.bound == merit(alone, only.columns)[0]
+    assert met > 10
 
 
 def test_entries_that_share_a_session_are_in_one_part_and_others_are_not() -> None:
@@ -179,20 +193,6 @@ def test_entries_that_share_a_session_are_in_one_part_and_others_are_not() -> No
             reached |= more
         outside = set(options.entry.tolist()) - reached
         assert not {part[entry] for entry in reached} & {part[entry] for entry in outside}
-
-
-def test_solver_that_breaks_down_on_a_move_ends_the_goal_as_failed(
-    worker: Worker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*arguments: object) -> None:
-        raise improve.MoveFailedError("kSolveError")
-
-    monkeypatch.setattr(improve, "move", broken)
-    case = roomy(0, 20)[0]
-    plan = empty(case)
-    before = plan.columns
-    assert improve_goal(plan, [], Budget(seconds=5, work=3), worker) is Ending.SOLVER_FAILED
-    assert np.array_equal(plan.columns, before)
 
 
 @pytest.mark.parametrize("largest_core", [0, 15_000], ids=["by moves", "by a core"])

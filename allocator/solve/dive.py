@@ -1,0 +1,142 @@
+"""dive: whole plans out of the relaxation over session patterns (`allocator.solve.master`).
+
+A dive fixes the patterns that the relaxation likes best, generates what the other sessions then want, and goes on
+until few options are free; those are placed exactly by HiGHS. Its bound says early whether it can still beat the
+plan. Later dives keep a part of the plan's own sessions, as many as leaves something to find.
+Sources: Sadykov, Vanderbeck, Pessoa, Tahiri and Uchoa (2019) for dives; Danna, Rothberg and Le Pape (2005) for
+keeping what plan and relaxation share. What it brings: docs/decisions/0032-dives.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from allocator.backends.problem import Budget
+from allocator.backends.process import Worker
+from allocator.certificate import goal_rows
+from allocator.formulation import Model
+from allocator.instance import Bools, Floats, Ints
+from allocator.solve.dual import solve_dual
+from allocator.solve.improve import MOVE_NODES, move, prepare
+from allocator.solve.large import own_gains
+from allocator.solve.loader import complete
+from allocator.solve.master import Master, Pattern
+from allocator.solve.pace import Pace
+from allocator.solve.patterns import sharpen
+from allocator.solve.plan import Plan
+from allocator.solve.prove import entry_prices
+
+PRICES_SHARE = 0.1
+"""Of the time, for prices to begin with."""
+ROOT_ITERATIONS, ITERATIONS = 1000, 60
+"""Rounds of new patterns before anything is fixed, and after each fixing."""
+FEW = 180
+"""Free options that an exact solver places well in no time."""
+FINISH_SECONDS = 1.0
+SURE = 0.999
+"""A pattern with this share is fixed without another."""
+NOISE = 0.1
+"""Largest share that chance adds to a pattern's, so that no two dives are the same."""
+FREE_DIVES = 4
+"""Dives that keep nothing, before those that keep a part of the plan."""
+KEPT, LESS, MORE, MOST_KEPT = 0.4, 0.9, 0.02, 0.7
+"""Share of sessions kept; it falls by a factor where nothing could be better, and rises where something could."""
+
+
+def improve_by_dives(
+    plan: Plan, held: Sequence[int], pace: Pace, seed: int, worker: Worker, done: Callable[[], bool] = lambda: False
+) -> Floats | None:
+    """Improve goal len(held) of a plan until the pace ends, somebody is `done`, or nothing can be better.
+
+    Row prices (n_rows + n_held,) that prove a bound by sessions on that goal; None where they would be those of a sum
+    of goals, or time was short.
+    """
+    model, k = plan.model, len(held)
+    alone = not any(goal.values.any() for goal in model.goals[k + 1 :])
+    around = prepare(model, held)
+    gains = own_gains(model, k) if alone else -around.objective.astype(np.float64)
+
+    def stop() -> bool:
+        return pace.over or done()
+
+    random = np.random.default_rng([seed, k])
+    master = Master(model, gains, held, plan.columns)
+    master.begin(first_prices(model, gains, held, pace), random)
+    # Alone, a goal only gets better by whole numbers.
+    step = 0.5 if alone else 1e-3 * master.typical
+    bound = master.solve(float(gains @ plan.columns) + step, ROOT_ITERATIONS, stop)
+    prices = master.prices
+    share, dives = KEPT, 0
+    while not stop() and bound >= (cutoff := float(gains @ plan.columns) + step):
+        kept = np.zeros(model.n_options, dtype=bool)
+        if dives >= FREE_DIVES:
+            kept = plan.chosen & (random.random(model.n_sessions) < share)[model.session]
+        found = dive(master, cutoff, kept, random, stop)
+        master.prices = prices
+        if found is not None:
+            seconds = np.inf if pace.steps is not None else min(FINISH_SECONDS, (1.0 - pace.done) * pace.seconds)
+            begun, free = complete(model, found[0]), np.flatnonzero(found[1])
+            budget = Budget(seconds, MOVE_NODES if pace.steps is not None else None, seed)
+            plan.offer(move(around, begun, free, budget, worker) if len(free) else begun, held)
+        if dives >= FREE_DIVES:
+            share = share * LESS if found is None else min(MOST_KEPT, share + MORE)
+        dives += 1
+        pace.step()
+    return prices if alone and np.isfinite(bound) else None
+
+
+def first_prices(model: Model, gains: Floats, held: Sequence[int], pace: Pace) -> Floats:
+    """Row prices (n_rows + n_held,) near those of the best bound by sessions: from that by entries, sharpened."""
+    rows = goal_rows(model, held)
+    short = pace.part(PRICES_SHARE)
+    dual = solve_dual(model, gains, rows, seconds=short.seconds / 2, work=short.steps)
+    begun = entry_prices(model, gains, dual.prices)
+    return sharpen(model, gains, rows, begun, seconds=short.seconds / 2, work=short.steps)
+
+
+def dive(
+    master: Master, cutoff: float, kept: Bools, random: np.random.Generator, stop: Callable[[], bool]
+) -> tuple[Bools, Bools] | None:
+    """One dive: placements, and options that are still free, both (n_options,); None if it cannot beat the cutoff.
+
+    `kept` (n_options,) are placements, whole sessions, to begin with.
+    """
+    model = master.model
+    try:
+        if kept.any():
+            patterns = master.patterns_of(kept)
+            master.know(patterns)
+            master.fix([master.number[session, option.tobytes()] for session, option in patterns])
+        while True:
+            if master.fixed and master.solve(cutoff, ITERATIONS, stop) < cutoff:
+                return None
+            if stop():
+                return None
+            free = ~master.blocked & ~model.fixed
+            share = master.shares()
+            if free.sum() <= FEW or not share.any():
+                chosen = model.fixed.copy()
+                for number in master.fixed:
+                    chosen[master.patterns[number][1]] = True
+                return chosen, free
+            sure = np.flatnonzero(share > SURE)
+            if not len(sure):
+                sure = np.array([np.argmax(share + NOISE * random.random(len(share)) * (share > 0))])
+            master.fix(sure.tolist())
+            master.know(without_taken(master, np.flatnonzero(share)))
+    finally:
+        master.release()
+
+
+def without_taken(master: Master, numbers: Ints) -> list[Pattern]:
+    """What is left of these patterns, in sessions not settled, once entries that are taken are out."""
+    model = master.model
+    rest: list[Pattern] = []
+    for number in numbers.tolist():
+        session, option = master.patterns[number]
+        left = option[~master.taken[model.entry[option]] | model.fixed[option]]
+        if not master.settled[session] and max(1, model.sessions.fewest[session]) <= len(left) < len(option):
+            rest.append((session, left))
+    return rest
