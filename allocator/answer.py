@@ -76,6 +76,23 @@ class GoalResult:
 
 
 @dataclass(frozen=True)
+class GapPart:
+    """What one part of a certificate gives away, in units of 1 / scale of it; see `allocator.gap`.
+
+    sessions       sessions that are not filled as their best pattern would fill them
+    without_place  people without a place, at the price of theirs
+    placed         people placed, but not where it is best for them
+    rule, goal     room left by the rule, or in the earlier goal, that `label` names
+    openings, auxiliaries  columns that count sessions opened, and shares and shortfalls
+    rounding       what the bound leaves off to be whole; the only part below 0
+    """
+
+    kind: Literal["sessions", "without_place", "placed", "rule", "goal", "openings", "auxiliaries", "rounding"]
+    label: str
+    amount: int
+
+
+@dataclass(frozen=True)
 class TracePoint:
     """How far a goal was at some moment of the run."""
 
@@ -217,3 +234,5 @@ class Run:
     n_options: int
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Seconds by stage: options, formulate, solve, audit, explain."""
+    gap_parts: Mapping[str, tuple[GapPart, ...]] = field(default_factory=dict)
+    """By label of the goal, where the gap to its certified bound is."""

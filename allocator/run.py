@@ -10,12 +10,14 @@ from allocator.audit import audit
 from allocator.baseline import baseline
 from allocator.explain import explain_unplaced
 from allocator.formulation import formulate
+from allocator.gap import gap_splits
 from allocator.instance import Instance
 from allocator.options import Facts, build_options
 from allocator.policy import Policy
 from allocator.rule import closed_sessions, find_conflicts
 from allocator.solve.crew import Crew, local_crew
 from allocator.solve.lexicographic import solve
+from allocator.solve.loader import complete
 from allocator.solve.regions import CUT_FROM, solve_by_region
 from allocator.stopwatch import Stopwatch
 from allocator.warm import memory_of, pairs_of, start_of
@@ -54,6 +56,7 @@ def allocate(
     with watch.stage("explain"):
         unplaced = explain_unplaced(formulation, policy, allocation, conflicts)
         without_us = baseline(formulation)
+        gap_parts = gap_splits(formulation, answer.certificate, complete(formulation, answer.chosen))
     return Run(
         facts=facts,
         policy=policy,
@@ -72,4 +75,5 @@ def allocate(
         entries_with_option=options.entries_with_option,
         n_options=len(options),
         seconds=watch.seconds,
+        gap_parts=gap_parts,
     )
