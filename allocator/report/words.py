@@ -123,13 +123,15 @@ def gap_sentence(goal: Mapping[str, Any]) -> str:
     if split is None or bound in (None, goal["value"]):
         return ""
     gap = abs(bound - goal["value"])
-    amounts = [(part, part["amount"] / split["scale"]) for part in split["parts"]]
-    large = [(part, amount) for part, amount in amounts if part["kind"] != "rounding"][:LARGEST_PARTS]
-    named = [f"{_amount(amount, gap, goal['unit'])} {part_name(part)}" for part, amount in large]
-    if len(large) < len(amounts):
-        left = sum(amount for _, amount in amounts) - sum(amount for _, amount in large)
-        shown = _amount(left, gap, goal["unit"])
-        named += [f"{shown} other parts and rounding"] if shown.strip("-£0.%") else []
+    parts = [
+        (part_name(part), part["amount"] / split["scale"]) for part in split["parts"] if part["kind"] != "rounding"
+    ]
+    large, left = parts[:LARGEST_PARTS], sum(part["amount"] for part in split["parts"]) / split["scale"]
+    rest = left - sum(amount for _, amount in large)
+    shown = [
+        (_amount(amount, gap, goal["unit"]), name) for name, amount in [*large, ("other parts and rounding", rest)]
+    ]
+    named = [f"{amount} {name}" for amount, name in shown if amount.strip("-£0.%")]
     return f"Of the gap of {quantity(gap, goal['unit'])}: {', '.join(named)}."
 
 
