@@ -243,3 +243,5 @@ class Run:
     """Seconds by stage: options, formulate, solve, audit, explain."""
     gap_parts: Mapping[str, tuple[GapPart, ...]] = field(default_factory=dict)
     """By label of the goal, where the gap to its certified bound is."""
+    peak_megabytes: float | None = None
+    """Most memory in use, children included, from options to reasons; None where nobody looked."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from allocator.allocation import Allocation
@@ -13,6 +14,7 @@ from allocator.formulation import formulate
 from allocator.gap import gap_splits
 from allocator.instance import Instance
 from allocator.options import Facts, build_options
+from allocator.peak_memory import PeakMemory
 from allocator.policy import Policy
 from allocator.rule import closed_sessions, find_conflicts
 from allocator.solve.crew import Crew, local_crew
@@ -37,6 +39,15 @@ def allocate(
     What is too large for one process is solved by region, by this crew, or by `limits.threads` local processes.
     """
     limits = limits or Limits()
+    with PeakMemory() as memory_used:
+        run = planned(instance, policy, limits, report, memory, crew)
+    return replace(run, peak_megabytes=memory_used.megabytes)
+
+
+def planned(
+    instance: Instance, policy: Policy, limits: Limits, report: Reporter, memory: Memory | None, crew: Crew | None
+) -> Run:
+    """The stages of a run, one after the other."""
     watch = Stopwatch(limits.seconds, report)
     facts = Facts(instance)
     conflicts = find_conflicts(policy.limits, facts, strict=limits.strict)

@@ -22,6 +22,8 @@ def run_lines(summary: dict[str, Any], run: Run, out: Path) -> list[str]:
     split = [(goal["label"], gap_sentence(goal)) for goal in summary["goals"]]
     told = [f"{label}: {sentence}" for label, sentence in split if sentence]
     lines += ["", *told] if told else []
+    if run.peak_megabytes is not None:
+        lines += ["", f"Most memory in use, solvers included: {run.peak_megabytes:,.0f} MB."]
     lines += ["", f"Report:  {out / 'report.html'}", f"Plan:    {out / 'allocation.csv'}"]
     return lines
 
