@@ -69,20 +69,41 @@ class GoalResult:
 
     def gap(self, bound: int | None) -> float | None:
         """Distance to a bound as a share of the value, bookings and constants left out; None if unproven."""
-        if bound is None:
-            return None
-        distance = abs(bound - self.value)
-        return 0.0 if distance == 0 else distance / max(1, abs(self.value - self.base))
+        return None if bound is None else gap_between(self.value, bound, self.base)
+
+
+def gap_between(value: int, bound: int, base: int) -> float:
+    """Distance of a value to a bound as a share of the value, of which `base` is what no plan changes."""
+    distance = abs(bound - value)
+    return 0.0 if distance == 0 else distance / max(1, abs(value - base))
+
+
+@dataclass(frozen=True)
+class GapPart:
+    """What one part of a certificate gives away, in units of 1 / scale of it; see `allocator.gap`.
+
+    sessions       sessions that are not filled as their best pattern would fill them
+    without_place  people without a place, at the price of theirs
+    placed         people placed, but not where it is best for them
+    rule, goal     room left by the rule, or in the earlier goal, that `label` names
+    openings, auxiliaries  columns that count sessions opened, and shares and shortfalls
+    rounding       what the bound leaves off to be whole; the only part below 0
+    """
+
+    kind: Literal["sessions", "without_place", "placed", "rule", "goal", "openings", "auxiliaries", "rounding"]
+    label: str
+    amount: int
 
 
 @dataclass(frozen=True)
 class TracePoint:
-    """How far a goal was at some moment of the run."""
+    """How far a goal was at some moment of the run. What `bound` rests on: see `Progress`."""
 
     seconds: float
     goal: str
     value: int | None
     bound: int | None
+    gap: float | None = None
 
 
 Pairs = tuple[tuple[str, str], ...]
@@ -92,6 +113,8 @@ Pairs = tuple[tuple[str, str], ...]
 class Progress:
     """What is told to people while a run goes on.
 
+    `bound` is the best that no plan beats, as far as is known by then, and `gap` between it and the value: an estimate,
+    from a dual in floating point or a backend's claim. What is certified stands in the result.
     `places` gives (entry_id, session_id) of the best plan so far, which keeps every rule; None before there is one.
     """
 
@@ -100,6 +123,7 @@ class Progress:
     goal: str = ""
     value: int | None = None
     bound: int | None = None
+    gap: float | None = None
     places: Callable[[], Pairs] | None = field(default=None, compare=False)
 
 
@@ -217,3 +241,7 @@ class Run:
     n_options: int
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Seconds by stage: options, formulate, solve, audit, explain."""
+    gap_parts: Mapping[str, tuple[GapPart, ...]] = field(default_factory=dict)
+    """By label of the goal, where the gap to its certified bound is."""
+    peak_megabytes: float | None = None
+    """Most memory in use, children included, from options to reasons; None where nobody looked."""

@@ -21,6 +21,7 @@ It holds for any u: nobody has to trust where the prices came from. All arithmet
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
@@ -97,13 +98,30 @@ def certified_bound(model: Model, k: int, certificate: Certificate) -> int:
     return bound_of(model, k, held, prices, certificate.scale, bool(certificate.by_session[k]))
 
 
-def bound_of(model: Model, k: int, held: Sequence[int], prices: Ints, scale: int, by_session: bool = False) -> int:
-    """The bound on goal k that row prices (n_rows + k,) prove, earlier goals held at `held`.
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """What row prices make of one goal, larger is better, in units of 1 / scale.
 
-    The units are entries, or sessions. Raises PricesTooLargeError.
+    prices   (n_rows + k,) the prices that count: none on rows that the units keep, none against an open side
+    sides    (n_rows + k,) the side that each priced row is held at
+    reduced  (n_columns,) reduced prices
     """
+
+    prices: Ints
+    sides: Floats
+    reduced: Ints
+
+    @property
+    def rows_part(self) -> int:
+        """Sum over rows of price times side."""
+        told = np.flatnonzero(self.prices)
+        parts = zip(self.prices[told].tolist(), self.sides[told].tolist(), strict=True)
+        return sum(price * int(side) for price, side in parts)
+
+
+def terms_of(model: Model, k: int, held: Sequence[int], prices: Ints, scale: int, by_session: bool) -> Terms:
+    """Goal k at row prices (n_rows + k,), earlier goals held at `held`. Raises PricesTooLargeError."""
     rows, goal, earlier = model.rows, model.goals[k], model.goals[: len(held)]
-    sign = 1 if goal.sense == "max" else -1
     below, above = goal_sides(model, held)
     lower, upper = np.concatenate([rows.lower, below]), np.concatenate([rows.upper, above])
     prices = np.where(priced_rows(model, len(held), by_session), prices, 0)
@@ -111,42 +129,71 @@ def bound_of(model: Model, k: int, held: Sequence[int], prices: Ints, scale: int
     # An open side proves nothing: its price counts as none.
     prices = np.where(np.isfinite(sides), prices, 0)
     _refuse_overflow(model, prices, scale * np.abs(goal.values.astype(np.float64)), _widest(model, by_session))
-    reduced = sign * scale * goal.values - rows.column_prices(prices[: model.n_rows])
+    reduced = sign_of(model, k) * scale * goal.values - rows.column_prices(prices[: model.n_rows])
     for price, before in zip(prices[model.n_rows :].tolist(), earlier, strict=True):
         if price:
             reduced -= price * before.values
-    told = np.flatnonzero(prices)
-    rows_part: int = sum(price * int(side) for price, side in zip(prices[told].tolist(), sides[told], strict=True))
-    units = sessions_part(model, reduced) if by_session else entries_part(model, reduced)
-    return goal.constant + sign * ((rows_part + units) // scale)
+    return Terms(prices, sides, reduced)
+
+
+def sign_of(model: Model, k: int) -> int:
+    """1 where more of goal k is better, -1 where less is."""
+    return 1 if model.goals[k].sense == "max" else -1
+
+
+def bound_of(model: Model, k: int, held: Sequence[int], prices: Ints, scale: int, by_session: bool = False) -> int:
+    """The bound on goal k that row prices (n_rows + k,) prove, earlier goals held at `held`.
+
+    The units are entries, or sessions. Raises PricesTooLargeError.
+    """
+    terms = terms_of(model, k, held, prices, scale, by_session)
+    units = sessions_part(model, terms.reduced) if by_session else entries_part(model, terms.reduced)
+    return model.goals[k].constant + sign_of(model, k) * ((terms.rows_part + units) // scale)
 
 
 def entries_part(model: Model, reduced: Ints) -> int:
     """Sum over entries, fixed placements and boxed columns of the best reduced price of each."""
     n_options = model.n_options
-    free = ~model.fixed
-    fixed_part = _exact_sum(reduced[:n_options][model.fixed])
+    fixed_part = exact_sum(reduced[:n_options][model.fixed])
+    best = entry_values(model, reduced)
+    return fixed_part + exact_sum(best) + boxed_part(model, reduced, np.arange(n_options, model.n_columns))
+
+
+def entry_values(model: Model, reduced: Ints) -> Ints:
+    """(n_entries,) the best reduced price of each entry's free options, or nothing."""
     best = np.zeros(model.n_entries, dtype=np.int64)
-    np.maximum.at(best, model.entry[free], reduced[:n_options][free])
-    return fixed_part + _exact_sum(best) + boxed_part(model, reduced, np.arange(n_options, model.n_columns))
+    free = np.flatnonzero(~model.fixed)
+    np.maximum.at(best, model.entry[free], reduced[free])
+    return best
 
 
 def sessions_part(model: Model, reduced: Ints) -> int:
     """Sum over sessions of the most that each can be worth, and over boxed columns of their best reduced price."""
+    return exact_sum(session_values(model.sessions, reduced)) + boxed_part(model, reduced, boxed_beside_sessions(model))
+
+
+def boxed_beside_sessions(model: Model) -> Ints:
+    """Columns that are no option, and open no session whose own problem has its opening."""
     boxed = np.ones(model.n_columns, dtype=bool)
     boxed[: model.n_options] = False
     opening = model.sessions.opening
     boxed[opening[opening >= 0]] = False
-    return _exact_sum(session_values(model.sessions, reduced)) + boxed_part(model, reduced, np.flatnonzero(boxed))
+    return np.flatnonzero(boxed)
 
 
 def boxed_part(model: Model, reduced: Ints, columns: Ints) -> int:
     """Sum over these columns of the best reduced price over the box of each."""
+    return exact_sum(boxed_values(model, reduced, columns))
+
+
+def boxed_values(model: Model, reduced: Ints, columns: Ints) -> Ints:
+    """(len(columns),) the best reduced price over the box of each."""
     low, high = model.column_lower[columns], model.column_upper[columns]
-    return _exact_sum(np.maximum(reduced[columns] * low, reduced[columns] * high))
+    best: Ints = np.maximum(reduced[columns] * low, reduced[columns] * high)
+    return best
 
 
-def _exact_sum(values: Ints) -> int:
+def exact_sum(values: Ints) -> int:
     """Sum without overflow: halves are added apart."""
     high, low = values >> 31, values & (2**31 - 1)
     return (int(high.sum()) << 31) + int(low.sum())

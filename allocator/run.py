@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from allocator.allocation import Allocation
@@ -10,12 +11,15 @@ from allocator.audit import audit
 from allocator.baseline import baseline
 from allocator.explain import explain_unplaced
 from allocator.formulation import formulate
+from allocator.gap import gap_splits
 from allocator.instance import Instance
 from allocator.options import Facts, build_options
+from allocator.peak_memory import PeakMemory
 from allocator.policy import Policy
 from allocator.rule import closed_sessions, find_conflicts
 from allocator.solve.crew import Crew, local_crew
 from allocator.solve.lexicographic import solve
+from allocator.solve.loader import complete
 from allocator.solve.regions import CUT_FROM, solve_by_region
 from allocator.stopwatch import Stopwatch
 from allocator.warm import memory_of, pairs_of, start_of
@@ -35,6 +39,15 @@ def allocate(
     What is too large for one process is solved by region, by this crew, or by `limits.threads` local processes.
     """
     limits = limits or Limits()
+    with PeakMemory() as memory_used:
+        run = planned(instance, policy, limits, report, memory, crew)
+    return replace(run, peak_megabytes=memory_used.megabytes)
+
+
+def planned(
+    instance: Instance, policy: Policy, limits: Limits, report: Reporter, memory: Memory | None, crew: Crew | None
+) -> Run:
+    """The stages of a run, one after the other."""
     watch = Stopwatch(limits.seconds, report)
     facts = Facts(instance)
     conflicts = find_conflicts(policy.limits, facts, strict=limits.strict)
@@ -54,6 +67,7 @@ def allocate(
     with watch.stage("explain"):
         unplaced = explain_unplaced(formulation, policy, allocation, conflicts)
         without_us = baseline(formulation)
+        gap_parts = gap_splits(formulation, answer.certificate, complete(formulation, answer.chosen))
     return Run(
         facts=facts,
         policy=policy,
@@ -72,4 +86,5 @@ def allocate(
         entries_with_option=options.entries_with_option,
         n_options=len(options),
         seconds=watch.seconds,
+        gap_parts=gap_parts,
     )

@@ -45,11 +45,12 @@ class Stopwatch:
         goal: str = "",
         value: int | None = None,
         bound: int | None = None,
+        gap: float | None = None,
         chosen: Bools | None = None,
     ) -> None:
         """Tell people where the run is; `chosen` (n_options,) are the placements of the best plan so far."""
         places = None if self.named is None or chosen is None else partial(self.named, chosen)
-        self._report(Progress(stage, self.elapsed, goal, value, bound, places))
+        self._report(Progress(stage, self.elapsed, goal, value, bound, gap, places))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

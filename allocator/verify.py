@@ -20,7 +20,7 @@ from allocator.allocation import Allocation, Placement, fixed_placements
 from allocator.answer import Audit, Unplaced
 from allocator.audit import audit, wrong_fates
 from allocator.errors import AllocatorError
-from allocator.explain import explain_unplaced
+from allocator.explain import explain_unplaced, loaded
 from allocator.formulation import formulate
 from allocator.instance import Instance
 from allocator.intake import read_instance
@@ -28,13 +28,14 @@ from allocator.options import Facts, build_options
 from allocator.policy import Catalogue, Policy, read_policy
 from allocator.rule import Conflict, closed_sessions, find_conflicts
 from allocator.run_folder import CONTENTS, stored_instance, stored_json, stored_table
+from allocator.solve.loader import complete
 from allocator.verify_goals import goal_result, wrong_baseline, wrong_bounds, wrong_figures
 
 CHECKED = (
     "every file is there and as it was written",
     "fingerprints of instance and policy",
     "every rule, invariant and goal value, from the tables",
-    "certified bounds, from the prices",
+    "certified bounds, and where each gap is, from the prices",
     "baseline values",
     "every entry accounted for once, with a true reason where it has no place",
 )
@@ -124,6 +125,7 @@ def wrong_outputs(run_folder: Path, instance: Instance, policy: Policy) -> list[
     plan = stored_table(run_folder, "allocation.csv", ("entry_id", "session_id", "site_code", "date", "state"))
     base = Allocation.from_options(options, options.fixed)
     allocation = replace(base, placements=placements(facts, plan))
+    columns = complete(formulation, loaded(formulation, allocation).chosen)
     audited = audit(facts, policy, allocation, goals, stored_conflicts(run_folder))
     if policy.ordered_goals and not goals:
         return ["summary.json reports no goal values."]
@@ -132,7 +134,7 @@ def wrong_outputs(run_folder: Path, instance: Instance, policy: Policy) -> list[
         *wrong_places(facts, plan),
         *wrong_audit(stored_json(run_folder, "audit.json"), audited),
         *wrong_figures(summary["goals"], goals, formulation),
-        *wrong_bounds(run_folder, goals, formulation),
+        *wrong_bounds(run_folder, summary["goals"], goals, formulation, columns),
         *wrong_baseline(summary["goals"], policy, formulation),
         *wrong_reasons(run_folder, explain_unplaced(formulation, policy, allocation, found)),
         *wrong_accounts(run_folder, summary["accounts"], facts, allocation),

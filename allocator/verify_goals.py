@@ -17,7 +17,10 @@ from allocator.baseline import baseline
 from allocator.certificate import PricesTooLargeError, certified_bound
 from allocator.errors import InputError
 from allocator.formulation import Formulation
+from allocator.gap import gap_split
+from allocator.instance import Ints
 from allocator.policy import Policy
+from allocator.report.summary import split_figures
 
 DAMAGED = (zipfile.BadZipFile, zlib.error)
 """What numpy lets through from a damaged archive."""
@@ -81,15 +84,25 @@ def read_certificate(run_folder: Path) -> Certificate:
     return found
 
 
-def wrong_bounds(run_folder: Path, goals: Sequence[GoalResult], formulation: Formulation) -> list[str]:
-    """Certified bounds that the prices do not prove, or that rest on values which the plan does not keep."""
+def wrong_bounds(
+    run_folder: Path,
+    rows: Sequence[Mapping[str, Any]],
+    goals: Sequence[GoalResult],
+    formulation: Formulation,
+    columns: Ints,
+) -> list[str]:
+    """Certified bounds that the prices do not prove, or that rest on values which the plan does not keep.
+
+    And gaps split otherwise than the prices and the plan (n_columns,) split them.
+    """
     certificate = read_certificate(run_folder)
     findings = []
     for k, goal in enumerate(goals[: len(formulation.goals)]):
-        bound = None
+        bound = split = None
         if certificate.proven[k]:
             try:
                 bound = certified_bound(formulation, k, certificate)
+                split = split_figures(gap_split(formulation, k, certificate, columns), certificate.scale)
             except (PricesTooLargeError, IndexError, ValueError) as error:
                 findings.append(f"certificate.npz: the bound of {goal.label} cannot be worked out: {error}.")
                 continue
@@ -101,6 +114,8 @@ def wrong_bounds(run_folder: Path, goals: Sequence[GoalResult], formulation: For
         if bound != goal.certified_bound:
             said = goal.certified_bound
             findings.append(f"The certified bound of {goal.label} is said to be {said}; the prices prove {bound}.")
+        if rows[k].get("gap_split") != split:
+            findings.append(f"summary.json: the gap of {goal.label} is not split as prices and plan split it.")
     return findings
 
 

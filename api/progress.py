@@ -50,5 +50,12 @@ def sentence(progress: Progress) -> str:
     if progress.goal:
         text += f": {progress.goal} = {progress.value:,}" if progress.value is not None else f": {progress.goal}"
         if progress.bound is not None:
-            text += f" (bound {progress.bound:,})"
+            gap = (
+                ""
+                if progress.gap is None
+                else f", gap {100 * progress.gap:.1f}%"
+                if progress.gap < 1
+                else ", gap loose"
+            )
+            text += f" (bound so far {progress.bound:,}{gap})"
     return text

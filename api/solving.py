@@ -199,6 +199,7 @@ def message_of(progress: Progress, plan: Pairs | None = None) -> Mapping[str, An
         "goal": progress.goal,
         "value": progress.value,
         "bound": progress.bound,
+        "gap": progress.gap,
         "plan": plan,
     }
 

@@ -53,7 +53,8 @@ def goal_without_small(goal: Mapping[str, Any], limit: int) -> Row:
     if not goal["unit"].startswith(PEOPLE_UNITS):
         return dict(goal)
     small = any(is_small(goal[name], limit) for name in ("value", "baseline", "solver_bound", "certified_bound"))
-    figures = ("value", "base", "baseline", "solver_bound", "certified_bound", "solver_gap", "certified_gap")
+    bounds = ("solver_bound", "certified_bound", "solver_gap", "certified_gap", "gap_split")
+    figures = ("value", "base", "baseline", *bounds)
     return {name: None if small and name in figures else value for name, value in goal.items()}
 
 

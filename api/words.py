@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from allocator.answer import GoalResult, Run
+from allocator.report.words import gap_sentence
 
 
 def run_lines(summary: dict[str, Any], run: Run, out: Path) -> list[str]:
@@ -18,6 +19,11 @@ def run_lines(summary: dict[str, Any], run: Run, out: Path) -> list[str]:
         f"{'goal':<28}{'plan':>14}{'by hand':>14}{'no plan beats':>15}{'gap':>8}",
     ]
     lines += [goal_line(goal, run.baseline_scores[goal.label]) for goal in run.goals]
+    split = [(goal["label"], gap_sentence(goal)) for goal in summary["goals"]]
+    told = [f"{label}: {sentence}" for label, sentence in split if sentence]
+    lines += ["", *told] if told else []
+    if run.peak_megabytes is not None:
+        lines += ["", f"Most memory in use, solvers included: {run.peak_megabytes:,.0f} MB."]
     lines += ["", f"Report:  {out / 'report.html'}", f"Plan:    {out / 'allocation.csv'}"]
     return lines
 

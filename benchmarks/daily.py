@@ -16,10 +16,11 @@ from typing import TextIO
 from allocator.answer import Ending, Limits
 from allocator.errors import CancelledError, UsageError
 from allocator.intake import read_instance
+from allocator.peak_memory import PeakMemory
 from allocator.policy import read_policy
 from allocator.report import write_run
 from allocator.run import allocate
-from benchmarks.measure import PeakMemory, commit, machine
+from benchmarks.measure import commit, machine
 from benchmarks.table import printer
 from benchmarks.warm import until_warm
 from instances import names, path
@@ -124,7 +125,7 @@ def rows(case: Case, limits: Limits) -> Iterator[tuple[object, ...]]:
             run = allocate(intake.instance, read_policy(CATALOGUE, toml), limits)
             write_run(run, intake, Path(made) / "run")
         read_to_report = f"{time.monotonic() - begun:.1f}"
-    used = "" if memory.megabytes is None else f"{memory.megabytes:.0f}"
+    used = f"{memory.megabytes:.0f}"
     seconds = f"{sum(run.seconds.values()):.1f}"
     head = (commit(), machine(), intake.instance.info.name, case.seed)
     for goal in run.goals:

@@ -26,9 +26,10 @@ from allocator.errors import NoPlanError
 from allocator.formulation import Formulation, formulate
 from allocator.instance import Instance
 from allocator.options import Facts, build_options
+from allocator.peak_memory import PeakMemory
 from allocator.policy import Policy
 from allocator.run import allocate
-from benchmarks.measure import PeakMemory, commit, machine
+from benchmarks.measure import commit, machine
 from benchmarks.peers import PeerAnswer, solve_whole, started_worker
 from benchmarks.sketch import sketch_instance, sketch_policy
 from benchmarks.table import printer

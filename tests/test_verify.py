@@ -106,7 +106,7 @@ def test_honest_run_verifies(honest: Path) -> None:
     found = verify(honest, None, CATALOGUE)
     assert found.findings == ()
     assert found.ok
-    assert "certified bounds, from the prices" in found.checked
+    assert "certified bounds, and where each gap is, from the prices" in found.checked
 
 
 def test_honest_run_has_something_to_verify(honest: Path) -> None:
@@ -173,6 +173,10 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], None], str]] = {
     "gap": (
         lambda folder: edit_json(folder, "summary.json", lambda value: value["goals"][0].update(certified_gap=0.5)),
         "certified_gap of",
+    ),
+    "gap_split": (
+        lambda folder: edit_json(folder, "summary.json", lambda value: value["goals"][0]["gap_split"].update(scale=1)),
+        "is not split as prices and plan split it",
     ),
     "baseline": (
         lambda folder: edit_json(folder, "summary.json", lambda value: value["goals"][0].update(baseline=10**6)),

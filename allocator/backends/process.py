@@ -24,6 +24,7 @@ from typing import Any
 from allocator.backends.worker import received
 
 GRACE_SECONDS = 0.5
+TICK_SECONDS = 0.2
 STARTUP_SECONDS = 30.0
 """A child that has not read its call by then never will."""
 
@@ -41,12 +42,18 @@ class WorkerFailedError(RuntimeError):
     """The function in the child raised; the text is its traceback."""
 
 
+def nothing() -> None:
+    """Ticks for nobody."""
+
+
 class Worker:
     """One child at a time, started when first needed."""
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
         self._messages: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self.tick: Callable[[], None] = nothing
+        """Called a few times a second while a call is awaited, by the thread that awaits it."""
 
     def __enter__(self) -> Worker:
         return self
@@ -69,7 +76,7 @@ class Worker:
         incumbents: list[Any] = []
         try:
             while True:
-                kind, payload = self._messages.get(timeout=max(0.0, min(deadline - time.monotonic(), 1e6)))
+                kind, payload = self._next(deadline)
                 if kind == "started":
                     deadline = time.monotonic() + seconds + GRACE_SECONDS
                 elif kind == "incumbent":
@@ -89,6 +96,17 @@ class Worker:
         except BaseException:
             self.stop()
             raise
+
+    def _next(self, deadline: float) -> tuple[str, Any]:
+        """The next message, ticking until it is there; queue.Empty once the deadline is over."""
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            try:
+                return self._messages.get(timeout=min(left, TICK_SECONDS))
+            except queue.Empty:
+                if left <= TICK_SECONDS:
+                    raise
+            self.tick()
 
     def stop(self) -> None:
         """Kill the child and everything that it started."""

@@ -10,6 +10,7 @@ from allocator.report.charts import OTHERS, Bar, Flow, bar_chart, flow_diagram
 from allocator.report.words import (
     claimed,
     date,
+    gap_sentence,
     goal_name,
     number,
     people,
@@ -106,7 +107,7 @@ def goals(summary: Summary) -> Section:
             f"{place}. {goal_name(goal['label'])}",
             quantity(goal["value"], goal["unit"]),
             quantity(goal["baseline"], goal["unit"]),
-            proven(goal),
+            f"{proven(goal)} {gap_sentence(goal)}".rstrip(),
             claimed(goal),
             goal["sentence"],
         )
@@ -118,6 +119,9 @@ def goals(summary: Summary) -> Section:
         "holds among plans that are at least as good on the goals before it.",
         "“Proven” can be checked by anybody from the prices in certificate.npz, without a solver. “Claimed” is what "
         "the solver says; nothing else stands behind it.",
+        "What is left to gain is split by the prices of the proof: how much of it is in lists that are not filled as "
+        "well as they might be, in room that a rule has left, and in people without a place. The parts say where "
+        "proof and plan disagree, not who is to blame.",
     )
     best, said = (
         sum(goal[bound] == goal["value"] for goal in summary["goals"]) for bound in ("certified_bound", "solver_bound")

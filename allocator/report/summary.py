@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from allocator.answer import GoalResult, Run
+from allocator.answer import GapPart, GoalResult, Run
 from allocator.intake import Intake
 from allocator.report.counts import counts, flows, month_end, rules, sites, urgent
 from allocator.report.headline import headline
@@ -129,7 +129,13 @@ def goal_figures(run: Run, goal: GoalResult) -> dict[str, Any]:
         "solver_gap": goal.gap(goal.solver_bound),
         "certified_gap": goal.gap(goal.certified_bound),
         "ending": str(goal.ending),
+        "gap_split": split_figures(run.gap_parts.get(goal.label), run.certificate.scale),
     }
+
+
+def split_figures(parts: Sequence[GapPart] | None, scale: int) -> dict[str, Any] | None:
+    """Where a gap is: amounts, in units of 1 / scale, that add up to it exactly; None if unproven."""
+    return None if parts is None else {"scale": scale, "parts": [asdict(part) for part in parts]}
 
 
 def unplaced_by_reason(run: Run) -> list[dict[str, Any]]:

@@ -56,7 +56,7 @@ ALLOCATION_COLUMNS = (
 UNPLACED_COLUMNS = ("entry_id", "patient_id", "home_provider", "reason_code", "reason", "nearest_change")
 QUARANTINE_COLUMNS = ("table", "row", "column", "value", "problem", "hint", "effect")
 CONFLICT_COLUMNS = ("entry_id", "session_id", "problem", "conflicts_with")
-TRACE_COLUMNS = ("seconds", "goal", "value", "bound")
+TRACE_COLUMNS = ("seconds", "goal", "value", "bound", "gap")
 
 
 def allocation_table(run: Run) -> pd.DataFrame:
@@ -168,5 +168,5 @@ def conflicts_table(run: Run) -> pd.DataFrame:
 
 def trace_table(run: Run) -> pd.DataFrame:
     """How far each goal was at each moment of the run."""
-    rows = [(round(point.seconds, 3), point.goal, point.value, point.bound) for point in run.trace]
+    rows = [(round(point.seconds, 3), point.goal, point.value, point.bound, point.gap) for point in run.trace]
     return pd.DataFrame(rows, columns=list(TRACE_COLUMNS), dtype="object")

@@ -27,6 +27,18 @@ EFFECT_WORDS: Mapping[str, str] = {
     "entry_held": "Person held: kept out of the plan, keeps what they have",
 }
 
+PART_WORDS: Mapping[str, str] = {
+    "sessions": "sessions",
+    "without_place": "people without a place",
+    "placed": "people placed elsewhere than best",
+    "openings": "opening of sessions",
+    "auxiliaries": "shares and shortfalls",
+}
+LARGEST_PARTS = 4
+"""Parts of a gap that are named; the others are one."""
+SMALL_GAP = 20
+"""Below it parts are shown with decimals."""
+
 
 def number(value: float | None) -> str:
     """1,234; "not known" for None; one decimal where the value is not whole."""
@@ -103,6 +115,43 @@ def proven(goal: Mapping[str, Any]) -> str:
     if goal["certified_bound"] is None:
         return "Not proven."
     return "Proven: " + _best(goal, goal["certified_bound"], goal["certified_gap"])
+
+
+def gap_sentence(goal: Mapping[str, Any]) -> str:
+    """Where the gap of one goal of summary.json is, largest parts first; empty where there is none, or no proof."""
+    split, bound = goal["gap_split"], goal["certified_bound"]
+    if split is None or bound in (None, goal["value"]):
+        return ""
+    gap = abs(bound - goal["value"])
+    parts = [
+        (part_name(part), part["amount"] / split["scale"]) for part in split["parts"] if part["kind"] != "rounding"
+    ]
+    large, left = parts[:LARGEST_PARTS], sum(part["amount"] for part in split["parts"]) / split["scale"]
+    rest = left - sum(amount for _, amount in large)
+    shown = [
+        (_amount(amount, gap, goal["unit"]), name) for name, amount in [*large, ("other parts and rounding", rest)]
+    ]
+    named = [f"{amount} {name}" for amount, name in shown if amount.strip("-£0.%")]
+    return f"Of the gap of {quantity(gap, goal['unit'])}: {', '.join(named)}."
+
+
+def part_name(part: Mapping[str, Any]) -> str:
+    """A part of a gap in plain words: "sessions", "overnight beds", "people without a place"."""
+    if part["kind"] == "rule":
+        return plain(part["label"]).lower()
+    if part["kind"] == "goal":
+        return f"room left in {goal_name(part['label']).lower()}"
+    return PART_WORDS[part["kind"]]
+
+
+def _amount(amount: float, gap: int, unit: str) -> str:
+    """A part of a gap without its unit: whole where the gap is large, with decimals where it is small."""
+    sign = "-" if amount < 0 else ""
+    if unit == "pence":
+        return f"{sign}£{abs(amount) / 100:,.0f}"
+    if unit == "hundredths of a percent":
+        return f"{amount / 100:.2f}%"
+    return f"{amount:,.0f}" if gap >= SMALL_GAP else f"{amount:,.2f}"
 
 
 def claimed(goal: Mapping[str, Any]) -> str:

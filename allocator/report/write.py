@@ -144,6 +144,7 @@ def run_record(run: Run, policy: str, files: dict[str, str]) -> dict[str, Any]:
         "limits": {name: plain_value(value) for name, value in asdict(run.limits).items()},
         "n_options": run.n_options,
         "seconds": {stage: round(seconds, 3) for stage, seconds in run.seconds.items()},
+        "peak_megabytes": None if run.peak_megabytes is None else round(run.peak_megabytes, 1),
         "goal_seconds": {goal.label: round(goal.seconds, 3) for goal in run.goals},
         "goal_endings": {goal.label: str(goal.ending) for goal in run.goals},
         "files": files,

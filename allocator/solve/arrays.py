@@ -53,10 +53,9 @@ class Layout:
         options = self.matrix[:, :n_options].tocoo()
         room = self.sessions.room[model.session[options.col]]
         opening = sparse.csr_array(self.matrix[:, n_options : model.first_auxiliary])
-        side = self.model.rows.upper - np.asarray(opening.sum(axis=1)).ravel()
-        follows = options.data * (room + 1) <= self.sessions.weight[options.col] * (side[options.row] + 1)
         good = np.isfinite(self.model.rows.upper) & ~np.isfinite(self.model.rows.lower) & ~self.eased
-        side = np.where(good, side, -1.0)
+        side = np.where(good, self.model.rows.upper - np.asarray(opening.sum(axis=1)).ravel(), -1.0)
+        follows = options.data * (room + 1) <= self.sessions.weight[options.col] * (side[options.row] + 1)
         good[options.row[~(follows & (room >= 0))]] = False
         first = np.full(self.model.n_rows, model.n_sessions)
         last = np.full(self.model.n_rows, -1)

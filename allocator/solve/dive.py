@@ -18,7 +18,7 @@ from allocator.backends.process import Worker
 from allocator.certificate import goal_rows
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
-from allocator.solve.dual import solve_dual
+from allocator.solve.dual import silent, solve_dual
 from allocator.solve.improve import MOVE_NODES, move, prepare
 from allocator.solve.large import own_gains
 from allocator.solve.loader import complete
@@ -46,12 +46,18 @@ KEPT, LESS, MORE, MOST_KEPT = 0.4, 0.9, 0.02, 0.7
 
 
 def improve_by_dives(
-    plan: Plan, held: Sequence[int], pace: Pace, seed: int, worker: Worker, done: Callable[[], bool] = lambda: False
+    plan: Plan,
+    held: Sequence[int],
+    pace: Pace,
+    seed: int,
+    worker: Worker,
+    done: Callable[[], bool] = lambda: False,
+    tell: Callable[[float], None] = silent,
 ) -> Floats | None:
     """Improve goal len(held) of a plan until the pace ends, somebody is `done`, or nothing can be better.
 
     Row prices (n_rows + n_held,) that prove a bound by sessions on that goal; None where they would be those of a sum
-    of goals, or time was short.
+    of goals, or time was short. `tell` hears that bound on its gains.
     """
     model, k = plan.model, len(held)
     alone = not any(goal.values.any() for goal in model.goals[k + 1 :])
@@ -68,6 +74,8 @@ def improve_by_dives(
     step = 0.5 if alone else 1e-3 * master.typical
     bound = master.solve(float(gains @ plan.columns) + step, ROOT_ITERATIONS, stop)
     prices = master.prices
+    if alone:
+        tell(bound)
     share, dives = KEPT, 0
     while not stop() and bound >= (cutoff := float(gains @ plan.columns) + step):
         kept = np.zeros(model.n_options, dtype=bool)

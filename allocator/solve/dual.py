@@ -41,6 +41,8 @@ WINDOW = (20.0, 0.3)
 """Options are in the window within so many temperatures, and so many typical gains, of the best of their entry."""
 REACH = 0.5
 """Of a window, how far the first look may move what a placement pays for one row; further after each good one."""
+TOLD_SECONDS = 0.5
+"""Between words on the best bound."""
 SOFTEST, PRECISION = 0.01, 2e-5
 """Of the bound: where softness is less, and one temperature lowered the bound by less, colder is of no use."""
 
@@ -82,10 +84,10 @@ class Effort:
     evaluations: int = 0
 
     def spend(self, bound: float) -> None:
-        """Count an evaluation, tell the best bound once a second; OutOfTimeError where it was one too many."""
+        """Count an evaluation, tell the best bound twice a second; OutOfTimeError where it was one too many."""
         self.evaluations += 1
         now = time.monotonic()
-        if now > self.told + 1.0:
+        if now > self.told + TOLD_SECONDS:
             self.told = now
             self.tell(bound)
         if (self.work is not None and self.evaluations > self.work) or now > self.deadline - self.reserve:
@@ -104,8 +106,8 @@ def solve_dual(
 ) -> Dual:
     """The best prices found within `seconds` or `work` evaluations for making gains (n_columns,) large.
 
-    `start` are prices (n_rows + n_held,) from another goal or another day. `tell` hears of each better bound,
-    and of the best one at least every second.
+    `start` are prices (n_rows + n_held,) from another goal or another day. `tell` hears of the
+    best bound so far at the first evaluation, twice a second, and at the end.
     """
     deadline = time.monotonic() + seconds
     pricing = Pricing(model, np.asarray(gains, dtype=np.float64), held)
@@ -113,6 +115,7 @@ def solve_dual(
     # Its vectors are short: threads of the linear algebra only wait for each other, most of all on a busy machine.
     with threadpool_limits(1), suppress(OutOfTimeError):
         descent.run(warm=start is not None)
+    tell(descent.best_bound)
     return descent.result()
 
 

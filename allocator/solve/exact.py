@@ -35,6 +35,10 @@ class GoalSolve:
     seconds: float = 0.0
 
 
+def nobody(bound: int) -> None:
+    """Hears nothing."""
+
+
 def goal_problem(model: Model, k: int, held: Sequence[int], start: Ints | None = None) -> Problem:
     """Goal k as a minimisation, with the goals before it held."""
     matrix, lower, upper = with_held(model, held)
@@ -52,10 +56,12 @@ def solve_goal(
     budget: Budget,
     worker: Worker,
     core: Bools | None = None,
+    claimed: Callable[[int], None] = nobody,
 ) -> GoalSolve:
     """Goal k by one backend, within the budget; the child is killed when it overruns.
 
-    With `core` (n_options,) the other options stay unused, and the claimed bound is about the core alone.
+    With `core` (n_options,) the other options stay unused, and the claimed bound is about the core alone. `claimed`
+    hears of every bound that the backend claims on the way.
     """
     problem = goal_problem(model, k, held, start)
     if core is not None:
@@ -64,12 +70,16 @@ def solve_goal(
         problem = replace(problem, column_upper=upper)
     # The solver's own limit comes first, for only a solver that ends by itself hands back its bound.
     own = replace(budget, seconds=OWN_SHARE * budget.seconds)
-    outcome = worker.call(BACKENDS[backend], problem, own, seconds=budget.seconds)
     goal = model.goals[k]
 
     def in_goal_units(bound: int | None) -> int | None:
         return None if bound is None else goal.constant + (bound if goal.sense == "min" else -bound)
 
+    def heard(values: Ints | None, bound: int | None) -> None:
+        if (claim := in_goal_units(bound)) is not None:
+            claimed(claim)
+
+    outcome = worker.call(BACKENDS[backend], problem, own, seconds=budget.seconds, heard=heard)
     if outcome.result is not None:
         found: Result = outcome.result
         best = best_of(problem, [found.values, *(values for values, _ in outcome.incumbents)])

@@ -73,6 +73,8 @@ class LargeSearch:
     heard: Callable[[], None]
     worker: Worker
     prices: Floats | None = None
+    bounded: Callable[[float], None] | None = None
+    """Hears of bounds on the gains, where they are those of one goal in its own units."""
 
     @cached_property
     def layout(self) -> Layout:
@@ -129,6 +131,7 @@ class LargeSearch:
     def _dual(self, gains: Floats, pace: Pace) -> Dual:
         short = pace.part(DUAL_SHARE)
         nothing_held = goal_rows(self.plan.model, ())
+        alone = len(moved_goals(self.plan.model)) == 1
         dual = solve_dual(
             self.plan.model,
             gains,
@@ -136,7 +139,7 @@ class LargeSearch:
             start=self.prices,
             seconds=short.seconds,
             work=short.steps,
-            tell=lambda bound: self.heard(),
+            tell=self.bounded if alone and self.bounded is not None else lambda bound: self.heard(),
         )
         self.prices = dual.prices
         return dual

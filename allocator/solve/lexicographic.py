@@ -9,7 +9,7 @@ that keeps every row is returned, and the ending says how far the work came.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -18,8 +18,8 @@ import numpy as np
 from allocator.answer import Answer, Ending, GoalResult, Limits, Start
 from allocator.backends import highs
 from allocator.backends.problem import Budget
-from allocator.backends.process import Worker
-from allocator.certificate import certified_without_prices, held_value
+from allocator.backends.process import TICK_SECONDS, Worker
+from allocator.certificate import held_value
 from allocator.errors import NoPlanError
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
@@ -32,7 +32,8 @@ from allocator.solve.large import LargeSearch, moved_goals
 from allocator.solve.loader import Loader, complete, feasible, goal_values
 from allocator.solve.pace import Pace
 from allocator.solve.plan import Plan
-from allocator.solve.prove import dual_prices, prove_all
+from allocator.solve.prove import dual_prices, prove_all, unheard
+from allocator.solve.teller import Teller
 from allocator.stopwatch import Stopwatch
 
 PROOF_SHARE = 0.08
@@ -49,8 +50,6 @@ EXACT_SHARE = 0.4
 """Of the seconds of a goal, for an exact solver where it concerns few."""
 LARGEST_CORE = 40_000
 """Options up to which a goal of a large model is given to an exact solver."""
-TOLD_SECONDS = 0.9
-"""Between words on how far a goal is."""
 AT_ONCE, DIVES = 0.1, 0.5
 """Of the seconds of a goal of a small model on one thread: for what an exact solver does at once, and for dives."""
 SHORTEST_SECONDS = 0.5
@@ -76,20 +75,23 @@ def solve(model: Model, limits: Limits, watch: Stopwatch, start: Start | None = 
     with Worker() as worker, Worker() as second:
         plan = Plan(model, first_plan(model, limits, watch, worker, large), [])
         found = Found({}, dict(start.of_goals), start.of_sum)
+        teller = Teller(plan, watch)
+        worker.tick = second.tick = teller.heard
         cancelled = False
         try:
             if large:
-                search_large(plan, found, start.chosen, limits, watch, worker)
+                search_large(plan, found, start.chosen, limits, teller, worker)
             else:
                 begin_from(plan, start.chosen)
-                search_small(plan, found, limits, watch, (worker, second))
+                search_small(plan, found, limits, teller, (worker, second))
         except KeyboardInterrupt:
             cancelled = True
     if model.n_options <= MANY:
         fill_up(plan, watch)
     values = goal_values(model, plan.columns)
     try:
-        certificate, bounds = prove_all(model, values, found.of_goals, 0.0 if cancelled else watch.left, limits)
+        seconds, heard = (0.0, unheard) if cancelled else (watch.left, teller.proving)
+        certificate, bounds = prove_all(model, values, found.of_goals, seconds, limits, heard)
     except KeyboardInterrupt:
         cancelled = True
         certificate, bounds = prove_all(model, values, {}, 0.0, limits)
@@ -102,47 +104,45 @@ def solve(model: Model, limits: Limits, watch: Stopwatch, start: Start | None = 
     return Answer(plan.chosen, tuple(results), ending, certificate, tuple(plan.trace), left)
 
 
-def search_small(plan: Plan, found: Found, limits: Limits, watch: Stopwatch, workers: tuple[Worker, Worker]) -> None:
+def search_small(plan: Plan, found: Found, limits: Limits, teller: Teller, workers: tuple[Worker, Worker]) -> None:
     """Improve the plan goal by goal with an exact solver; `found` is filled as goals are finished."""
-    model, held = plan.model, list[int]()
+    model, held, watch = plan.model, list[int](), teller.watch
     proof = PROOF_SHARE * limits.seconds if np.isfinite(limits.seconds) else 0.0
     for k in range(len(model.goals)):
         begun = watch.elapsed
         if (left := watch.left - proof) < SHORTEST_SECONDS:
             break
         budget = budget_of(k, len(model.goals), left, limits)
+        teller.turn(k)
         if limits.backend == "auto":
-            solved, prices = improve_small(plan, held, budget, workers)
+            solved, prices = improve_small(plan, held, budget, workers, teller)
             if prices is not None:
                 found.of_goals[k] = prices
         else:
-            solved = solve_goal(model, k, held, plan.columns, limits.backend, budget, workers[0])
+            solved = solve_goal(
+                model, k, held, plan.columns, limits.backend, budget, workers[0], claimed=teller.claimed
+            )
             plan.offer(solved.columns, held)
+        if solved.solver_bound is not None:
+            teller.claimed(solved.solver_bound)
         found.solves[k] = replace(solved, seconds=watch.elapsed - begun)
-        plan.note(k, watch, solved.solver_bound)
+        teller.note()
         held.append(held_value(model, k, model.goals[k].value(plan.columns)))
 
 
 def search_large(
-    plan: Plan, found: Found, chosen: Bools | None, limits: Limits, watch: Stopwatch, worker: Worker
+    plan: Plan, found: Found, chosen: Bools | None, limits: Limits, teller: Teller, worker: Worker
 ) -> None:
     """Improve a plan too large for exact solvers: all goals together, then one after the other with its prices.
 
     `chosen` (n_options,) are placements to begin from.
     """
     model, held, moved = plan.model, list[int](), moved_goals(plan.model)
-    now = moved[0] if moved else 0
-    told = watch.elapsed
-
-    def heard() -> None:
-        nonlocal told
-        if watch.elapsed > told + TOLD_SECONDS:
-            told = watch.elapsed
-            plan.note(now, watch)
-
+    watch = teller.watch
     if not moved or watch.left < SHORTEST_SECONDS:
         return
-    large = LargeSearch(plan, limits.seed, heard, worker, found.of_sum)
+    teller.turn(moved[0])
+    large = LargeSearch(plan, limits.seed, teller.heard, worker, found.of_sum, teller.bounded)
     alone = len(moved) == 1
     if np.isfinite(limits.seconds):
         sharpened = LAST_PROOF_SHARE if alone else LAST_PROOFS_SHARE
@@ -150,11 +150,11 @@ def search_large(
     large.together(pace_of(1.0 if alone else TOGETHER_SHARE, watch, limits, alone), chosen)
     found.of_sum = large.prices
     if alone and large.prices is not None:
-        found.of_goals[now] = np.append(large.prices, np.zeros(now))
+        found.of_goals[moved[0]] = np.append(large.prices, np.zeros(moved[0]))
     for k, goal in enumerate(model.goals):
-        begun, now = watch.elapsed, k
+        begun = watch.elapsed
         ending = Ending.WORK_LIMIT if limits.work is not None else Ending.TIME_LIMIT
-        if certified_without_prices(model, k) == goal.value(plan.columns):
+        if teller.turn(k) == goal.value(plan.columns):
             ending = Ending.OPTIMAL
         elif watch.left < SHORTEST_SECONDS:
             break
@@ -162,10 +162,10 @@ def search_large(
             pace = pace_of(goal_share(k, len(model.goals)), watch, limits, alone)
             short = pace.part(PROOF_SHARE_OF_GOAL)
             begin = found.of_goals.get(k)
-            found.of_goals[k] = dual_prices(model, k, held, begin, short.seconds, short.steps, lambda _: heard())
+            found.of_goals[k] = dual_prices(model, k, held, begin, short.seconds, short.steps, teller.bounded)
             improve_large(plan, held, large, pace.part(1.0 - PROOF_SHARE_OF_GOAL), limits, worker)
         found.solves[k] = GoalSolve(None, None, ending, watch.elapsed - begun)
-        plan.note(k, watch)
+        teller.note()
         held.append(held_value(model, k, goal.value(plan.columns)))
 
 
@@ -210,7 +210,7 @@ def budget_of(k: int, n_goals: int, seconds: float, limits: Limits) -> Budget:
 
 
 def improve_small(
-    plan: Plan, held: Sequence[int], budget: Budget, workers: tuple[Worker, Worker]
+    plan: Plan, held: Sequence[int], budget: Budget, workers: tuple[Worker, Worker], teller: Teller
 ) -> tuple[GoalSolve, Floats | None]:
     """One goal of a small model: exactly, and by dives where that takes long; side by side on two threads.
 
@@ -218,16 +218,22 @@ def improve_small(
     exact solver does at once, dives, and an exact solver from what they found. Also prices that a dive began from.
     """
     model, k = plan.model, len(held)
-    exact = partial(solve_goal, model, k, list(held), backend="highs", worker=workers[0])
+    exact = partial(solve_goal, model, k, list(held), backend="highs", worker=workers[0], claimed=teller.claimed)
 
-    def dives(pace: Pace, done: Callable[[], bool]) -> Floats | None:
-        return improve_by_dives(plan, held, pace, budget.seed, workers[1], done)
+    def dives(pace: Pace, is_done: Callable[[], bool]) -> Floats | None:
+        def done() -> bool:
+            teller.heard()
+            return is_done()
+
+        return improve_by_dives(plan, held, pace, budget.seed, workers[1], done, teller.bounded)
 
     prices = None
     if budget.work is None and budget.threads > 1:
         with ThreadPoolExecutor(1) as pool:
             future = pool.submit(exact, start=plan.columns, budget=budget)
             prices = dives(Pace(budget.seconds), future.done)
+            while wait([future], TICK_SECONDS).not_done:
+                teller.heard()
             solved = future.result()
     else:
         begun = Pace(budget.seconds, budget.work)

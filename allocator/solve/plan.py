@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from allocator.answer import TracePoint
+from allocator.answer import TracePoint, gap_between
 from allocator.formulation import Model
 from allocator.instance import Bools, Ints
 from allocator.solve.loader import complete, feasible, merit, merit_of
@@ -39,9 +39,10 @@ class Plan:
             self.columns = tidy
         return better
 
-    def note(self, k: int, watch: Stopwatch, bound: int | None = None) -> None:
+    def note(self, k: int, watch: Stopwatch, bound: int | None = None, stage: str = "solve") -> None:
         """Write down, and tell, how far goal k is."""
         goal = self.model.goals[k]
         value = goal.value(self.columns)
-        self.trace.append(TracePoint(watch.elapsed, goal.label, value, bound))
-        watch.tell("solve", goal.label, value, bound, self.chosen)
+        gap = None if bound is None else gap_between(value, bound, goal.base)
+        self.trace.append(TracePoint(watch.elapsed, goal.label, value, bound, gap))
+        watch.tell(stage, goal.label, value, bound, gap, self.chosen)

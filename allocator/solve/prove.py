@@ -12,16 +12,17 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from allocator.answer import Certificate, Limits
 from allocator.backends import highs
 from allocator.backends.problem import Budget, Problem
-from allocator.backends.process import Worker
+from allocator.backends.process import TICK_SECONDS, Worker
 from allocator.certificate import (
     SCALE,
     UNPRICED,
@@ -59,32 +60,44 @@ class Proof:
     by_session: bool
 
 
+def unheard(k: int, gains: float) -> None:
+    """Hears nothing."""
+
+
 def prove_all(
-    model: Model, values: Sequence[int], proposed: Mapping[int, Floats], seconds: float, limits: Limits
+    model: Model,
+    values: Sequence[int],
+    proposed: Mapping[int, Floats],
+    seconds: float,
+    limits: Limits,
+    heard: Callable[[int, float], None] = unheard,
 ) -> tuple[Certificate, list[int]]:
     """A certificate for every goal of a plan with these goal values, and the bounds that it proves.
 
     `proposed` are prices (n_rows + k,) that a search found for goal k; goals without any are priced now. All are
     sharpened until the plan is proven best or their share of the seconds is over, side by side on `limits.threads`.
-    Prices of zero are always a certificate.
+    Prices of zero are always a certificate. `heard` is called a few times a second with the first goal whose proof is
+    under way, and the bound on its gains so far.
     """
     n_goals, n_rows = len(model.goals), model.n_rows
     floors = [held_value(model, k, value) for k, value in enumerate(values)]
     deadline = time.monotonic() + seconds
     idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
 
-    stopped = threading.Event()
+    stopped, so_far = threading.Event(), [np.inf] * n_goals
 
-    def go_on(bound: float) -> None:
+    def go_on(k: int, bound: float) -> None:
+        so_far[k] = bound
         if stopped.is_set():
             raise OutOfTimeError
 
     def proof(k: int) -> Proof:
         worker = idle.get()
         share = max(0.0, deadline - time.monotonic()) * min(1.0, limits.threads / (n_goals - k))
+        tell = partial(go_on, k)
         try:
             return prove(
-                model, k, floors[:k], share, limits, worker, proposed=proposed.get(k), value=values[k], tell=go_on
+                model, k, floors[:k], share, limits, worker, proposed=proposed.get(k), value=values[k], tell=tell
             )
         finally:
             idle.put(worker)
@@ -95,8 +108,14 @@ def prove_all(
         for _ in range(limits.threads):
             idle.put(stack.enter_context(Worker()))
         pool = stack.enter_context(ThreadPoolExecutor(limits.threads))
+        futures = [pool.submit(proof, k) for k in range(n_goals)]
         try:
-            proofs = list(pool.map(proof, range(n_goals)))
+            while wait(futures, TICK_SECONDS, FIRST_EXCEPTION).not_done:
+                under_way = next((k for k, future in enumerate(futures) if not future.done()), n_goals - 1)
+                heard(under_way, so_far[under_way])
+                if any(future.done() and future.exception() for future in futures):
+                    break
+            proofs = [future.result() for future in futures]
         except KeyboardInterrupt:
             stopped.set()
             raise
@@ -172,9 +191,12 @@ def prove(
     A bound that is the `value` of the plan ends the search for a better one.
     """
     deadline = time.monotonic() + seconds
+    found = best_proof(model, k, held, [])
+    if found.bound == value:
+        return found
     if proposed is None:
         if seconds < SHORTEST_PROOF_SECONDS or not model.n_columns:
-            return best_proof(model, k, held, [])
+            return found
         proposed = proposed_prices(model, k, held, PROPOSAL_SHARE * seconds, limits, worker)
     found = best_proof(model, k, held, [proposed])
     left = deadline - time.monotonic()

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from allocator.certificate import entries_part, goal_sides, priced_rows, sessions_part
+from allocator.certificate import entries_part, entry_values, sessions_part, sign_of, terms_of
 from allocator.formulation import Model
 from allocator.instance import Ints
 from allocator.session_bound import SessionProblems, session_values
@@ -73,32 +73,12 @@ def priced(case: Case, k: int) -> Priced:
     model, certificate = case.formulation, case.certificate
     by_session, scale = bool(certificate.by_session[k]), certificate.scale
     held = [int(value) for value in certificate.held[k, :k]]
-    prices = certificate.prices[k, : model.n_rows + k]
-    below, above = goal_sides(model, held)
-    lower, upper = np.concatenate([model.rows.lower, below]), np.concatenate([model.rows.upper, above])
-    prices = np.where(priced_rows(model, k, by_session), prices, 0)
-    sides = np.where(prices > 0, upper, np.where(prices < 0, lower, 0.0))
-    prices = np.where(np.isfinite(sides), prices, 0)
-    goal = model.goals[k]
-    sign = 1 if goal.sense == "max" else -1
-    reduced = sign * scale * goal.values - model.rows.column_prices(prices[: model.n_rows])
-    for price, before in zip(prices[model.n_rows :].tolist(), model.goals, strict=False):
-        if price:
-            reduced -= price * before.values
+    terms = terms_of(model, k, held, certificate.prices[k, : model.n_rows + k], scale, by_session)
+    reduced = terms.reduced
     unit = session_values(model.sessions, reduced) if by_session else entry_values(model, reduced)
-    told = np.flatnonzero(prices)
-    rows: int = sum(price * int(side) for price, side in zip(prices[told].tolist(), sides[told], strict=True))
-    total = rows + (sessions_part(model, reduced) if by_session else entries_part(model, reduced))
-    slack = total - sign * scale * (case.values[k] - goal.constant)
+    total = terms.rows_part + (sessions_part(model, reduced) if by_session else entries_part(model, reduced))
+    slack = total - sign_of(model, k) * scale * (case.values[k] - model.goals[k].constant)
     return Priced(k, scale, slack, reduced, unit, by_session)
-
-
-def entry_values(model: Model, reduced: Ints) -> Ints:
-    """(n_entries,) the best reduced price of each entry's free options, or nothing."""
-    best = np.zeros(model.n_entries, dtype=np.int64)
-    free = np.flatnonzero(~model.fixed)
-    np.maximum.at(best, model.entry[free], reduced[free])
-    return best
 
 
 def option_losses(model: Model, goal: Priced, options: Ints) -> Ints:

@@ -70,7 +70,7 @@ class RunRequest(PolicyDraft):
 
 
 class GoalState(BaseModel):
-    """How far a goal is. `bound`: no plan beats it; `gap`: between them, as a share."""
+    """How far a goal is. `bound`: no plan beats it, an estimate while the run goes on; `gap`: between, as a share."""
 
     goal: str
     value: int | None
@@ -339,7 +339,7 @@ def goals_of(figures: dict[str, Any], latest: list[dict[str, Any]]) -> list[Goal
     heard: dict[str, GoalState] = {}
     for body in latest:
         if body["goal"] and body["goal"] not in heard:
-            value, bound = body["value"], body["bound"]
-            gap = None if value is None or bound is None else abs(bound - value) / max(1, abs(value))
-            heard[body["goal"]] = GoalState(goal=body["goal"], value=value, bound=bound, gap=gap)
+            heard[body["goal"]] = GoalState(
+                goal=body["goal"], value=body["value"], bound=body["bound"], gap=body.get("gap")
+            )
     return list(heard.values())[::-1]

@@ -18,7 +18,7 @@ from allocator.instance import Instance
 from allocator.options import Facts, build_options
 from allocator.policy import Policy
 from allocator.solve.exact import goal_problem
-from benchmarks.measure import PeakMemory, commit, machine, memory_in_use
+from benchmarks.measure import commit, machine
 from benchmarks.peers import solve_whole, started_worker, whole_model
 from benchmarks.scale import (
     COLUMNS,
@@ -158,18 +158,6 @@ def test_row_is_printed_with_blanks_where_nothing_is_known() -> None:
 def test_figures_name_their_commit_and_machine() -> None:
     assert commit()
     assert machine().startswith(f"{os.cpu_count()} x ")
-
-
-def test_peak_memory_sees_what_was_held_and_let_go() -> None:
-    before = memory_in_use(os.getpid())
-    if before is None:
-        pytest.skip("this system has no /proc")
-    with PeakMemory() as memory:
-        held = np.ones(50_000_000)
-        del held
-        np.ones(1)
-    assert memory.megabytes is not None
-    assert memory.megabytes >= before
 
 
 @pytest.mark.slow

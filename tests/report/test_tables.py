@@ -25,7 +25,7 @@ CONTRACT = {
     ),
     "unplaced.csv": "entry_id, patient_id, home_provider, reason_code, reason, nearest_change",
     "quarantine.csv": "table, row, column, value, problem, hint, effect",
-    "trace.csv": "seconds, goal, value, bound",
+    "trace.csv": "seconds, goal, value, bound, gap",
 }
 
 

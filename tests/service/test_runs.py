@@ -126,10 +126,18 @@ def test_a_running_run_shows_goals_bounds_and_gaps_so_far(
     run_id = submit().json()["id"]
     lease = claim(service.database, "w", LEASE_MS, 3)
     assert lease is not None
-    heard = [("urgent_delay", 100, None), ("urgent_delay", 90, 81), ("travel", 7, None)]
+    heard = [("urgent_delay", 100, None, None), ("urgent_delay", 90, 81, 0.1), ("travel", 7, None, None)]
     told = [
-        {"event": "progress", "stage": "solve", "seconds": 1.5, "goal": goal, "value": value, "bound": bound}
-        for goal, value, bound in heard
+        {
+            "event": "progress",
+            "stage": "solve",
+            "seconds": 1.5,
+            "goal": goal,
+            "value": value,
+            "bound": bound,
+            "gap": gap,
+        }
+        for goal, value, bound, gap in heard
     ]
     beat(service.database, lease, LEASE_MS, told)
     run = client.get(f"/v1/runs/{run_id}", headers=with_key(keys.hub)).json()

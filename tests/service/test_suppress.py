@@ -44,7 +44,8 @@ def test_flows_cannot_be_worked_out_from_the_totals_of_homes_or_hosts() -> None:
 
 def test_goals_that_count_people_are_left_out_and_days_are_not() -> None:
     figures = {"value": 3, "base": 0, "baseline": 9, "solver_bound": 3, "certified_bound": 3}
-    goal = {"label": "x", "solver_gap": 0.0, "certified_gap": 0.0, **figures}
+    goal = {"label": "x", "solver_gap": 0.0, "certified_gap": 0.0, "gap_split": {"scale": 1, "parts": []}, **figures}
+    assert goal_without_small({**goal, "unit": "people at reporting dates"}, 5)["gap_split"] is None
     assert goal_without_small({**goal, "unit": "people at reporting dates"}, 5)["value"] is None
     assert goal_without_small({**goal, "unit": "people at reporting dates"}, 5)["baseline"] is None
     assert goal_without_small({**goal, "unit": "days"}, 5)["value"] == 3

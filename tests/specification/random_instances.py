@@ -1,4 +1,4 @@
-"""Random instances of eight entries and six sessions in which every rule and goal has something to say."""
+"""Random instances in which every rule and goal has something to say; eight entries and six sessions unless said."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.build import ORGANISATIONS, SITES, Row, make_facts
 N_ENTRIES, N_SESSIONS = 8, 6
 
 
-def random_instance(seed: int) -> Instance:
+def random_instance(seed: int, n_entries: int = N_ENTRIES, n_sessions: int = N_SESSIONS) -> Instance:
     """Values stand on the boundaries of the rules, so that < for <= would show."""
-    draw = Draw(seed)
+    draw = Draw(seed, n_entries)
     return make_facts(
-        [draw.patient(number) for number in range(N_ENTRIES)],
-        [draw.session() for _ in range(N_SESSIONS)],
+        [draw.patient(number) for number in range(n_entries)],
+        [draw.session() for _ in range(n_sessions)],
         info={"reporting_dates": draw.one((), ("2026-02-28", "2026-03-31"))},
         organisations=[{**row, **draw.caps()} for row in ORGANISATIONS],
         sites=[{**row, **draw.site()} for row in SITES],
@@ -31,8 +31,9 @@ def random_instance(seed: int) -> Instance:
 class Draw:
     """Rows of tables, drawn with one seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, n_entries: int) -> None:
         self.random = np.random.default_rng(seed)
+        self.n_entries = n_entries
 
     def one(self, *values: Any) -> Any:
         """One of the values, all as likely."""
@@ -119,7 +120,7 @@ class Draw:
         ]
 
     def entry(self) -> str:
-        return f"e{self.random.integers(1, N_ENTRIES + 1)}"
+        return f"e{self.random.integers(1, self.n_entries + 1)}"
 
     def unavailable(self) -> list[Row]:
         return [{"entry_id": self.entry(), "from": "2026-02-25", "to": self.one("2026-02-25", "2026-03-10")}]
