@@ -16,7 +16,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -134,6 +135,18 @@ class Worker:
             self._messages = queue.Queue()
             threading.Thread(target=_listen, args=(self._child, self._messages), daemon=True).start()
         return self._child
+
+
+@contextlib.contextmanager
+def side_by_side(workers: Sequence[Worker]) -> Iterator[ThreadPoolExecutor]:
+    """Threads to call these workers from; what they wait for is killed where this thread is interrupted meanwhile."""
+    with ThreadPoolExecutor(len(workers)) as pool:
+        try:
+            yield pool
+        except BaseException:
+            for worker in workers:
+                worker.stop()
+            raise
 
 
 def _listen(child: subprocess.Popen[bytes], messages: queue.Queue[tuple[str, Any]]) -> None:

@@ -9,7 +9,7 @@ that keeps every row is returned, and the ending says how far the work came.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -18,16 +18,17 @@ import numpy as np
 from allocator.answer import Answer, Ending, GoalResult, Limits, Start
 from allocator.backends import highs
 from allocator.backends.problem import Budget
-from allocator.backends.process import TICK_SECONDS, Worker
+from allocator.backends.process import TICK_SECONDS, Worker, side_by_side
 from allocator.certificate import held_value
 from allocator.errors import NoPlanError
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
-from allocator.solve.construct import asked_for, construct, option_gain, option_rank
+from allocator.solve.construct import asked_for, construct, option_rank
 from allocator.solve.contradiction import contradiction
 from allocator.solve.dive import improve_by_dives
 from allocator.solve.dual import MANY
 from allocator.solve.exact import GoalSolve, goal_problem, is_small, solve_goal
+from allocator.solve.improve import sweep_concerned
 from allocator.solve.large import LargeSearch, moved_goals
 from allocator.solve.loader import Loader, complete, feasible, goal_values
 from allocator.solve.pace import Pace
@@ -42,14 +43,12 @@ LAST_PROOF_SHARE, LAST_PROOFS_SHARE = 0.4, 0.2
 """Of the seconds of a large model, left for sharpening the prices of its one goal, or of all its goals."""
 LAST_LOOK_SHARE = 0.08
 """The same of a model too large for that: prices are looked at, and not sharpened."""
-TOGETHER_SHARE = 0.25
+TOGETHER_SHARE = 0.15
 """Of what is left when a large model is begun, for all goals together."""
-PROOF_SHARE_OF_GOAL = 0.35
+PROOF_SHARE_OF_GOAL = 0.25
 """Of the seconds of a goal of a large model, for the prices that prove its bound."""
-EXACT_SHARE = 0.4
-"""Of the seconds of a goal, for an exact solver where it concerns few."""
-LARGEST_CORE = 40_000
-"""Options up to which a goal of a large model is given to an exact solver."""
+EXACT_SHARE = 0.95
+"""Of the seconds of a goal of a large model, for an exact solver in each of its parts."""
 AT_ONCE, DIVES = 0.1, 0.5
 """Of the seconds of a goal of a small model on one thread: for what an exact solver does at once, and for dives."""
 SHORTEST_SECONDS = 0.5
@@ -80,7 +79,7 @@ def solve(model: Model, limits: Limits, watch: Stopwatch, start: Start | None = 
         cancelled = False
         try:
             if large:
-                search_large(plan, found, start.chosen, limits, teller, worker)
+                search_large(plan, found, start.chosen, limits, teller, (worker, second))
             else:
                 begin_from(plan, start.chosen)
                 search_small(plan, found, limits, teller, (worker, second))
@@ -131,7 +130,7 @@ def search_small(plan: Plan, found: Found, limits: Limits, teller: Teller, worke
 
 
 def search_large(
-    plan: Plan, found: Found, chosen: Bools | None, limits: Limits, teller: Teller, worker: Worker
+    plan: Plan, found: Found, chosen: Bools | None, limits: Limits, teller: Teller, workers: tuple[Worker, Worker]
 ) -> None:
     """Improve a plan too large for exact solvers: all goals together, then one after the other with its prices.
 
@@ -142,7 +141,7 @@ def search_large(
     if not moved or watch.left < SHORTEST_SECONDS:
         return
     teller.turn(moved[0])
-    large = LargeSearch(plan, limits.seed, teller.heard, worker, found.of_sum, teller.bounded)
+    large = LargeSearch(plan, limits.seed, teller.heard, workers[0], found.of_sum, teller.bounded)
     alone = len(moved) == 1
     if np.isfinite(limits.seconds):
         sharpened = LAST_PROOF_SHARE if alone else LAST_PROOFS_SHARE
@@ -163,7 +162,7 @@ def search_large(
             short = pace.part(PROOF_SHARE_OF_GOAL)
             begin = found.of_goals.get(k)
             found.of_goals[k] = dual_prices(model, k, held, begin, short.seconds, short.steps, teller.bounded)
-            improve_large(plan, held, large, pace.part(1.0 - PROOF_SHARE_OF_GOAL), limits, worker)
+            improve_large(plan, held, found.of_goals[k], large, pace.part(1.0 - PROOF_SHARE_OF_GOAL), limits, workers)
         found.solves[k] = GoalSolve(None, None, ending, watch.elapsed - begun)
         teller.note()
         held.append(held_value(model, k, goal.value(plan.columns)))
@@ -185,18 +184,18 @@ def pace_of(share: float, watch: Stopwatch, limits: Limits, alone: bool) -> Pace
 
 
 def improve_large(
-    plan: Plan, held: Sequence[int], large: LargeSearch, pace: Pace, limits: Limits, worker: Worker
+    plan: Plan,
+    held: Sequence[int],
+    prices: Floats,
+    large: LargeSearch,
+    pace: Pace,
+    limits: Limits,
+    workers: Sequence[Worker],
 ) -> None:
-    """One goal of a large model: exactly over those whom it concerns, where they are few; then by moves."""
-    model, k = plan.model, len(held)
-    gaining = np.max([option_gain(model, j) for j in range(k + 1)], axis=0) > 0
-    core = np.isin(model.entry, model.entry[gaining]) | plan.chosen
-    if (option_gain(model, k) > 0).any() and core.sum() <= LARGEST_CORE:
-        budget = Budget(EXACT_SHARE * pace.seconds, limits.work, limits.seed)
-        solved = solve_goal(model, k, held, plan.columns, "highs", budget, worker, core)
-        plan.offer(solved.columns, held)
-        pace = pace.part(1.0 - EXACT_SHARE)
-    large.one(held, pace)
+    """One goal of a large model: exactly in each part, over those whom it concerns; by moves where that is too much."""
+    exact, by = pace.part(EXACT_SHARE), workers[: limits.threads]
+    if not sweep_concerned(plan, held, prices, exact, limits.seed, by, large.heard):
+        large.one(held, pace.rest(1.0 - EXACT_SHARE))
 
 
 def budget_of(k: int, n_goals: int, seconds: float, limits: Limits) -> Budget:
@@ -229,7 +228,7 @@ def improve_small(
 
     prices = None
     if budget.work is None and budget.threads > 1:
-        with ThreadPoolExecutor(1) as pool:
+        with side_by_side(workers[:1]) as pool:
             future = pool.submit(exact, start=plan.columns, budget=budget)
             prices = dives(Pace(budget.seconds), future.done)
             while wait([future], TICK_SECONDS).not_done:

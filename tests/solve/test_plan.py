@@ -195,12 +195,12 @@ def test_entries_that_share_a_session_are_in_one_part_and_others_are_not() -> No
         assert not {part[entry] for entry in reached} & {part[entry] for entry in outside}
 
 
-@pytest.mark.parametrize("largest_core", [0, 15_000], ids=["by moves", "by a core"])
+@pytest.mark.parametrize("largest_part", [0, 15_000], ids=["by moves", "by parts"])
 def test_large_path_keeps_every_row_and_is_no_better_than_the_optimum(
-    largest_core: int, monkeypatch: pytest.MonkeyPatch
+    largest_part: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lexicographic, "is_small", lambda formulation: False)
-    monkeypatch.setattr(lexicographic, "LARGEST_CORE", largest_core)
+    monkeypatch.setattr(improve, "LARGEST_PART", largest_part)
     found = 0
     for case in roomy(0, 20)[:1]:
         limits = Limits(seconds=60, work=60)
