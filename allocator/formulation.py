@@ -126,14 +126,15 @@ def formulate(options: Options, policy: Policy) -> Formulation:
     makers = (*policy.limits, *goals)
     declared = tuple((rule.label, rule.auxiliaries(options)) for rule in makers)
     columns = Columns(options, openings(options), tuple(group for group in declared if group[1]))
-    parts = [rule.rows(columns) for rule in makers]
-    stops = np.cumsum([len(part.keys) for part in parts]).tolist()
+    parts = [Rows.none(columns.n), *(rule.rows(columns) for rule in makers)]
+    stops = np.cumsum([len(part.keys) for part in parts[1:]]).tolist()
     blocks = tuple(
         Block(rule.label, start, stop)
         for rule, start, stop in zip(makers, [0, *stops], stops, strict=False)
         if stop > start
     )
-    rows = Rows.stacked([Rows.none(columns.n), *parts])
+    # Handed over one by one and held by nobody here, so that what is copied is free at once.
+    rows = Rows.stacked(parts.pop(0) for _ in range(len(parts)))
     lower, upper = column_box(columns)
     return Formulation(
         n_entries=len(options.facts.standing.waiting),
