@@ -75,7 +75,7 @@ class Rows:
             bounds[1],
             tuple(keys),
             _members(group, column, (n_groups, n_columns)),
-            sparse.csr_array(_whole_matrix(*weights, (len(keys), n_groups)), dtype=np.int64),
+            _whole_matrix(*weights, (len(keys), n_groups)).astype(np.int64),
         )
 
     @classmethod
@@ -160,7 +160,7 @@ def _whole_matrix(row: Array, column: Array, coefficient: Array, shape: tuple[in
     given, n = np.asarray(coefficient), np.size(row)
     where = np.asarray(row, dtype=np.int32), np.asarray(column, dtype=np.int32)
     narrow = np.abs(given).max(initial=0) <= NARROW
-    whole = np.broadcast_to(given, (n,)).astype(np.int32 if narrow else np.int64)
+    whole: Ints = np.broadcast_to(given, (n,)).astype(np.int32 if narrow else np.int64)
     matrix = sparse.coo_array((whole, where), shape=shape).tocsr()
     if narrow and matrix.nnz < n:
         # What is added up may need more room than what was given.
