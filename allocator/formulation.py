@@ -169,12 +169,13 @@ def openings(options: Options) -> Ints:
 
 def column_box(columns: Columns) -> tuple[Ints, Ints]:
     """Box of every column: fixed placements and their openings are 1, auxiliaries end at their upper."""
-    lower = columns.fixed.astype(np.int8)
+    most = max((auxiliary.upper for _, group in columns.auxiliaries for auxiliary in group), default=1)
+    width = np.int8 if most <= np.iinfo(np.int8).max else np.int64
+    lower: Ints = columns.fixed.astype(width)
     used = np.unique(columns.options.session[columns.options.fixed])
     opened = columns.opening_column[used]
     lower[opened[opened >= 0]] = 1
-    most = max((auxiliary.upper for _, group in columns.auxiliaries for auxiliary in group), default=1)
-    upper = np.ones(columns.n, dtype=np.int8 if most <= np.iinfo(np.int8).max else np.int64)
+    upper: Ints = np.ones(columns.n, dtype=width)
     for label, group in columns.auxiliaries:
         upper[columns.auxiliary_columns(label)] = [auxiliary.upper for auxiliary in group]
     return read_only(lower), read_only(upper)

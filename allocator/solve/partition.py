@@ -66,7 +66,8 @@ def ties_of(model: Model) -> sparse.csr_array:
     ends = np.concatenate([of_entries[0], of_entries[0][-1] + of_rows[0][1:]])
     touched = np.concatenate([of_entries[1], of_rows[1]])
     size = np.diff(ends)
-    share = np.repeat(weight / np.maximum(size - 1, 1), size)
+    # By its pairs, not by its kinds: a budget that the whole country stands in is cut by every cut, and ties nothing.
+    share = np.repeat(weight / np.maximum(size * (size - 1) / 2, 1), size)
     n_ties = len(size)
     which = sparse.csr_array((np.ones(len(touched)), touched, ends), shape=(n_ties, n_kinds))
     weighted = sparse.csr_array((share, touched, ends), shape=(n_ties, n_kinds))
