@@ -66,8 +66,11 @@ def ties_of(model: Model) -> sparse.csr_array:
     ends = np.concatenate([of_entries[0], of_entries[0][-1] + of_rows[0][1:]])
     touched = np.concatenate([of_entries[1], of_rows[1]])
     size = np.diff(ends)
-    # By its pairs, not by its kinds: a budget that the whole country stands in is cut by every cut, and ties nothing.
-    share = np.repeat(weight / np.maximum(size * (size - 1) / 2, 1), size)
+    # Rows by their pairs, not by their kinds: a budget that the whole country stands in is cut by every cut, and ties
+    # nothing.
+    others = np.maximum(size - 1, 1)
+    others[len(of_entries[0]) - 1 :] *= np.maximum(size, 1)[len(of_entries[0]) - 1 :]
+    share = np.repeat(weight / others, size)
     n_ties = len(size)
     which = sparse.csr_array((np.ones(len(touched)), touched, ends), shape=(n_ties, n_kinds))
     weighted = sparse.csr_array((share, touched, ends), shape=(n_ties, n_kinds))

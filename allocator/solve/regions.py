@@ -126,17 +126,15 @@ def solve_regions(
 ) -> None:
     """Solve every region; together they are the plan, if it keeps every row; `prices` are filled."""
     model = plan.model
-    region = regions.of_session[model.session]
-    inside = region == regions.of_entry[model.entry]
-    parts = [np.flatnonzero(inside & (region == number)) for number in range(regions.number)]
+    part_of = parts_of(model, regions)
+    of_option = part_of[: model.n_options]
     places: dict[Key, Place] = {}
-    waves = -(-len(parts) // crew.workers)
+    waves = -(-regions.number // crew.workers)
     end = watch.elapsed + SHARES[0] * watch.left
 
     def tasks() -> Iterator[Task]:
-        shares = Shares(model, [columns_of(model, option) for option in parts])
-        for number, (option, sides) in enumerate(zip(parts, shares.sides(), strict=True)):
-            key = ("region", number)
+        for number, sides in enumerate(Shares(model, part_of, regions.number).sides()):
+            key, option = ("region", number), np.flatnonzero(of_option == number).astype(np.int32)
             part, places[key] = part_model(model, option, option[model.fixed[option]], sides)
             seconds = max(0.0, end - watch.elapsed) / (waves - number // crew.workers)
             yield Task(key, part, replace(limits, seconds=seconds, threads=1, seed=limits.seed + number))
@@ -152,6 +150,18 @@ def solve_regions(
         if not feasible(model, plan.columns) or feasible(model, joined):
             plan.columns = joined
         prices.update(joined_prices(model, [(places[key], answer) for key, answer in sorted(answers.items())]))
+
+
+def parts_of(model: Model, regions: Regions) -> Ints:
+    """(n_columns,) region of every option that crosses no border, and of every opening; -1 of the others; int16."""
+    part = np.full(model.n_columns, -1, dtype=np.int16)
+    region = regions.of_session.astype(np.int16)
+    mine = region[model.session]
+    part[: model.n_options] = np.where(mine == regions.of_entry[model.entry], mine, -1)
+    here = np.zeros(model.n_sessions, dtype=bool)
+    here[model.session[part[: model.n_options] >= 0]] = True
+    part[model.n_options : model.first_auxiliary] = np.where(here, region, -1)[model.opening_session]
+    return part
 
 
 def columns_of(model: Model, option: Ints) -> Bools:
