@@ -9,12 +9,37 @@ filled; `short_sessions` names those, and a finished plan has none. Rows with au
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 
+from allocator.compiled import compiled
 from allocator.formulation import Model
-from allocator.instance import Array, Bools, Ints
+from allocator.instance import Array, Bools, Floats, Ints
+
+
+class Column(NamedTuple):
+    """Rows column by column: start (n_columns + 1,), row and coefficient (nnz,)."""
+
+    start: Ints
+    row: Ints
+    coefficient: Ints
+
+
+class RowRoom(NamedTuple):
+    """Sides (n_rows,) that additions are held to; opening j adds coefficient[k] to row[k], k from start[j] on.
+
+    opening_column (n_sessions,), -1 where none.
+    """
+
+    lower: Floats
+    upper: Floats
+    opening_column: Ints
+    start: Ints
+    row: Ints
+    coefficient: Ints
 
 
 class Loader:
@@ -24,26 +49,41 @@ class Loader:
         self.model = model
         self.n_options = model.n_options
         n_openings = len(model.opening_session)
-        end = self.n_options + n_openings
-        matrix = model.rows.matrix
-        has_auxiliary = np.diff(matrix[:, end:].tocsr().indptr) > 0
-        opening_part = matrix[:, self.n_options : end]
+        rows = model.rows
+        boxed = sparse.csr_array(rows.direct[:, self.n_options :] + rows.weights @ rows.members[:, self.n_options :])
+        has_auxiliary = np.diff(boxed[:, n_openings:].tocsr().indptr) > 0
+        opening_part = boxed[:, :n_openings]
         relieved = opening_part.minimum(0)
         self._relief = np.asarray(relieved.sum(axis=1)).ravel()
-        waits_for_opening = (np.diff(relieved.tocsr().indptr) > 0) & np.isfinite(model.rows.lower)
+        waits_for_opening = (np.diff(relieved.tocsr().indptr) > 0) & np.isfinite(rows.lower)
         self._strict_rows = ~has_auxiliary & ~waits_for_opening
-        self._upper = np.where(self._strict_rows, model.rows.upper, np.inf)
-        self._lower = np.where(self._strict_rows, model.rows.lower, -np.inf)
-        by_column = matrix.tocsc()
-        self._start, self._row, self._coefficient = by_column.indptr, by_column.indices, by_column.data
+        self._upper = np.where(self._strict_rows, rows.upper, np.inf)
+        self._lower = np.where(self._strict_rows, rows.lower, -np.inf)
         self._opening_cost = opening_part.maximum(0).tocsc()
-        self._opening_row = matrix[waits_for_opening & ~has_auxiliary].tocsr()
-        self._opening_need = model.rows.lower[waits_for_opening & ~has_auxiliary]
-        self._fewest, self._opening_rows = self._fewest_cases(np.flatnonzero(waits_for_opening & ~has_auxiliary))
-        self.chosen: Bools = model.fixed.copy()
-        used = np.bincount(model.session[self.chosen], minlength=self._n_sessions)
+        waiting = np.flatnonzero(waits_for_opening & ~has_auxiliary)
+        self._opening_row = rows.take(waiting).matrix.tocsr()
+        self._opening_need = rows.lower[waiting]
+        self._fewest, self._opening_rows = self._fewest_cases(waiting)
+        self.hold(model.fixed)
+
+    def hold(self, chosen: Bools) -> None:
+        """Begin anew from these placements (n_options,), the fixed ones among them."""
+        self.chosen: Bools = chosen.copy()
+        used = np.bincount(self.model.session[chosen], minlength=self._n_sessions)
         self._cases: Ints = np.asarray(used, dtype=np.int64)
         self.activity = self._activity()
+
+    @cached_property
+    def _by_column(self) -> Column:
+        """All rows column by column, every coefficient spelt out: where options are looked at one by one."""
+        by_column = self.model.rows.matrix.tocsc()
+        return Column(by_column.indptr, by_column.indices, by_column.data)
+
+    @cached_property
+    def room(self) -> RowRoom:
+        """The sides that additions are held to, and what opening each session uses."""
+        cost = self._opening_cost
+        return RowRoom(self._lower, self._upper, self.model.opening_column, cost.indptr, cost.indices, cost.data)
 
     @property
     def _n_sessions(self) -> int:
@@ -61,18 +101,17 @@ class Loader:
 
     def addable(self, first: int, stop: int) -> Bools:
         """Of the options first..stop, which could be added now one at a time, shape (stop - first,)."""
-        broken, _ = self.broken_rows(first, stop)
         free: Bools = ~self.chosen[first:stop]
-        free[broken] = False
-        for position in np.flatnonzero(free):
-            free[position] = self._opening_fits(first + int(position))
+        session = self.model.session[first:stop]
+        _keep_fitting(first, session, self._by_column, self.room, self.n_options, self._cases, self.activity, free)
         return free
 
     def broken_rows(self, first: int, stop: int) -> tuple[Ints, Ints]:
         """What keeps options first..stop out: (option position, row) of every row that adding it breaks."""
-        spans = self._start[first : stop + 1]
+        start, row, coefficient = self._by_column
+        spans = start[first : stop + 1]
         inside = slice(spans[0], spans[-1])
-        rows, coefficients = self._row[inside], self._coefficient[inside]
+        rows, coefficients = row[inside], coefficient[inside]
         position = np.repeat(np.arange(stop - first), np.diff(spans))
         after = self.activity[rows] + coefficients
         breaks = ((coefficients > 0) & (after > self._upper[rows])) | ((coefficients < 0) & (after < self._lower[rows]))
@@ -89,6 +128,17 @@ class Loader:
         sessions = self.model.session[first:stop]
         alone: Bools = (self._cases[sessions] == 0) & (self._fewest[sessions] > 1)
         return alone
+
+    @property
+    def closed(self) -> Bools:
+        """(n_sessions,) nobody is placed there."""
+        closed: Bools = self._cases == 0
+        return closed
+
+    @property
+    def short_if_alone(self) -> Ints:
+        """(n_sessions,) the row that one case in the session would leave short; -1 where one is enough."""
+        return np.where(self._fewest > 1, self._opening_rows, -1)
 
     def obstacles(self, first: int, stop: int) -> tuple[Ints, Ints]:
         """The same, with what opening the session would break, and too few cases to open it with one."""
@@ -120,10 +170,6 @@ class Loader:
         """Would every row still be satisfiable with this option added."""
         return bool(self.addable(option, option + 1)[0])
 
-    def _opening_fits(self, option: int) -> bool:
-        rows, coefficients = self._opening_charge(option)
-        return not len(rows) or bool((self.activity[rows] + coefficients <= self._upper[rows]).all())
-
     def _opening_charge(self, option: int) -> tuple[Array, Array]:
         """Rows and coefficients that opening this option's session would add; empty where it is open."""
         model = self.model
@@ -148,8 +194,9 @@ class Loader:
         self.activity[rows] -= coefficients
 
     def _move(self, option: int, step: int) -> None:
-        span = slice(self._start[option], self._start[option + 1])
-        self.activity[self._row[span]] += step * self._coefficient[span]
+        start, row, coefficient = self._by_column
+        span = slice(start[option], start[option + 1])
+        self.activity[row[span]] += step * coefficient[span]
         self.chosen[option] = step > 0
         self._cases[self.model.session[option]] += step
 
@@ -162,6 +209,26 @@ class Loader:
         short = self._opening_row @ z < self._opening_need
         openings = self._opening_row[short][:, self.n_options : self.n_options + len(model.opening_session)]
         return frozenset(model.opening_session[np.unique(openings.tocsr().indices)].tolist())
+
+
+@compiled
+def _keep_fitting(
+    first: int, session: Ints, column: Column, room: RowRoom, n_options: int, cases: Ints, activity: Array, free: Bools
+) -> None:
+    """Of the options from `first` on that are free, keep those that every row has room for, their opening's as well."""
+    for i in range(len(free)):
+        option = first + i
+        for k in range(column.start[option], column.start[option + 1]):
+            after = activity[column.row[k]] + column.coefficient[k]
+            if (column.coefficient[k] > 0 and after > room.upper[column.row[k]]) or (
+                column.coefficient[k] < 0 and after < room.lower[column.row[k]]
+            ):
+                free[i] = False
+        opening = room.opening_column[session[i]] - n_options
+        if free[i] and opening >= 0 and cases[session[i]] == 0:
+            for k in range(room.start[opening], room.start[opening + 1]):
+                if activity[room.row[k]] + room.coefficient[k] > room.upper[room.row[k]]:
+                    free[i] = False
 
 
 def complete(model: Model, chosen: Bools) -> Ints:

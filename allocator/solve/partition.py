@@ -95,7 +95,9 @@ def cut_kinds(ties: sparse.csr_array, size: Ints, most: int) -> Ints:
         if len(inside) < 2:
             done.add(heaviest)
             continue
-        part[inside[~halves(sparse.csr_array(ties[inside][:, inside]), size[inside])]] = number
+        side = halves(sparse.csr_array(ties[inside][:, inside]), size[inside])
+        # An eigenvector has no sign of its own: the side of the first kind keeps its number.
+        part[inside[side != side[0]]] = number
         number += 1
 
 

@@ -20,6 +20,7 @@ from allocator.backends.process import Worker
 from allocator.certificate import UNPRICED, certified_without_prices, held_value
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
+from allocator.memory import give_back
 from allocator.solve.crew import Crew, Key, done_by
 from allocator.solve.exact import GoalSolve
 from allocator.solve.large import LargeSearch, moved_goals
@@ -38,9 +39,9 @@ MOST_OF_A_REGION = 4_000_000
 """Options of a region, about."""
 MOST_OF_A_BORDER = 3_000_000
 """Options of those who could cross a border and are moved at the end."""
-SHARES = (0.75, 0.6)
+SHARES = (0.85, 0.8)
 """Of what is left, for the regions; of what is then left, for the borders."""
-EVALUATIONS = 5.0
+EVALUATIONS = 10.0
 """What the proof takes, in evaluations of a bound."""
 TOLD_SECONDS = 0.9
 
@@ -96,9 +97,10 @@ def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, 
     values = goal_values(model, model.column_lower)
     for k in range(len(model.goals)):
         certified_without_prices(model, k)
-    # The proof, the audit and the reasons need their time, and may not come too late.
+    # The proof and the audit need their time, and may not come too late; an audit begins with the options, once more.
     evaluation = watch.elapsed - begun
-    watch = watch.reserving(EVALUATIONS * evaluation + 3.0 * begun)
+    watch = watch.reserving(EVALUATIONS * evaluation + begun)
+    give_back()
     plan = Plan(model, complete(model, model.fixed.copy()), [])
     cancelled, prices = False, dict[int, Floats]()
     try:
@@ -126,16 +128,14 @@ def solve_regions(
 ) -> None:
     """Solve every region; together they are the plan, if it keeps every row; `prices` are filled."""
     model = plan.model
-    part_of = parts_of(model, regions)
-    of_option = part_of[: model.n_options]
     places: dict[Key, Place] = {}
     waves = -(-regions.number // crew.workers)
     end = watch.elapsed + SHARES[0] * watch.left
 
     def tasks() -> Iterator[Task]:
-        for number, sides in enumerate(Shares(model, part_of, regions.number).sides()):
-            key, option = ("region", number), np.flatnonzero(of_option == number).astype(np.int32)
-            part, places[key] = part_model(model, option, option[model.fixed[option]], sides)
+        for number, (part, place) in enumerate(parts_in_turn(model, regions)):
+            key = ("region", number)
+            places[key] = place
             seconds = max(0.0, end - watch.elapsed) / (waves - number // crew.workers)
             yield Task(key, part, replace(limits, seconds=seconds, threads=1, seed=limits.seed + number))
 
@@ -150,6 +150,14 @@ def solve_regions(
         if not feasible(model, plan.columns) or feasible(model, joined):
             plan.columns = joined
         prices.update(joined_prices(model, [(places[key], answer) for key, answer in sorted(answers.items())]))
+
+
+def parts_in_turn(model: Model, regions: Regions) -> Iterator[tuple[Model, Place]]:
+    """Every region as a model of its own: plans of all of them, put together, keep every row."""
+    part_of = parts_of(model, regions)
+    for number, sides in enumerate(Shares(model, part_of, regions.number).sides()):
+        option = np.flatnonzero(part_of[: model.n_options] == number).astype(np.int32)
+        yield part_model(model, option, option[model.fixed[option]], sides)
 
 
 def parts_of(model: Model, regions: Regions) -> Ints:
