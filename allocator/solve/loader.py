@@ -18,6 +18,7 @@ from scipy import sparse
 from allocator.compiled import compiled
 from allocator.formulation import Model
 from allocator.instance import Array, Bools, Floats, Ints
+from allocator.rows import NARROW
 
 
 class Column(NamedTuple):
@@ -74,10 +75,20 @@ class Loader:
         self.activity = self._activity()
 
     @cached_property
-    def _by_column(self) -> Column:
+    def by_column(self) -> Column:
         """All rows column by column, every coefficient spelt out: where options are looked at one by one."""
-        by_column = self.model.rows.matrix.tocsc()
-        return Column(by_column.indptr, by_column.indices, by_column.data)
+        rows = self.model.rows
+        weights, (direct, members) = rows.weights.tocsc(), rows.by_column
+        first, second, third = ((part.indptr, part.indices, part.data) for part in (direct, members, weights))
+        start = np.zeros(self.model.n_columns + 1, dtype=np.int64)
+        where = np.full(self.model.n_rows, -1, dtype=np.int64)
+        _spell_out(first, second, third, start, np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64), where)
+        start = np.cumsum(start)
+        widest = float(np.abs(direct.data).max(initial=0)) + float(np.max(abs(weights).sum(axis=1), initial=0))
+        row = np.empty(start[-1], dtype=np.int32)
+        coefficient = np.empty(start[-1], dtype=np.int32 if widest < NARROW else np.int64)
+        _spell_out(first, second, third, start, row, coefficient, where)
+        return Column(start, row, coefficient)
 
     @cached_property
     def room(self) -> RowRoom:
@@ -103,12 +114,12 @@ class Loader:
         """Of the options first..stop, which could be added now one at a time, shape (stop - first,)."""
         free: Bools = ~self.chosen[first:stop]
         session = self.model.session[first:stop]
-        _keep_fitting(first, session, self._by_column, self.room, self.n_options, self._cases, self.activity, free)
+        _keep_fitting(first, session, self.by_column, self.room, self.n_options, self._cases, self.activity, free)
         return free
 
     def broken_rows(self, first: int, stop: int) -> tuple[Ints, Ints]:
         """What keeps options first..stop out: (option position, row) of every row that adding it breaks."""
-        start, row, coefficient = self._by_column
+        start, row, coefficient = self.by_column
         spans = start[first : stop + 1]
         inside = slice(spans[0], spans[-1])
         rows, coefficients = row[inside], coefficient[inside]
@@ -194,7 +205,7 @@ class Loader:
         self.activity[rows] -= coefficients
 
     def _move(self, option: int, step: int) -> None:
-        start, row, coefficient = self._by_column
+        start, row, coefficient = self.by_column
         span = slice(start[option], start[option + 1])
         self.activity[row[span]] += step * coefficient[span]
         self.chosen[option] = step > 0
@@ -209,6 +220,44 @@ class Loader:
         short = self._opening_row @ z < self._opening_need
         openings = self._opening_row[short][:, self.n_options : self.n_options + len(model.opening_session)]
         return frozenset(model.opening_session[np.unique(openings.tocsr().indices)].tolist())
+
+
+Sparse = tuple[Array, Array, Array]
+"""indptr, indices and data of a matrix, column by column."""
+
+
+@compiled
+def _spell_out(
+    direct: Sparse, members: Sparse, weights: Sparse, start: Ints, row: Ints, coefficient: Ints, where: Ints
+) -> None:
+    """Rows of each column, ascending, with all that the column has there by itself and in groups.
+
+    With no room in `row` they are counted, into start[column + 1]. `where` (n_rows,) is scratch, -1 throughout.
+    """
+    counting = len(row) == 0
+    rows, sums = np.empty(len(where), dtype=np.int64), np.empty(len(where), dtype=np.int64)
+    for column in range(len(start) - 1):
+        n = 0
+        for k in range(direct[0][column], direct[0][column + 1]):
+            where[direct[1][k]] = n
+            rows[n], sums[n] = direct[1][k], direct[2][k]
+            n += 1
+        for m in range(members[0][column], members[0][column + 1]):
+            group = members[1][m]
+            for k in range(weights[0][group], weights[0][group + 1]):
+                if where[weights[1][k]] < 0:
+                    where[weights[1][k]] = n
+                    rows[n], sums[n] = weights[1][k], 0
+                    n += 1
+                sums[where[weights[1][k]]] += weights[2][k] * members[2][m]
+        if counting:
+            start[column + 1] = n
+        else:
+            order = np.argsort(rows[:n])
+            row[start[column] : start[column + 1]] = rows[:n][order]
+            coefficient[start[column] : start[column + 1]] = sums[:n][order]
+        for i in range(n):
+            where[rows[i]] = -1
 
 
 @compiled
@@ -234,11 +283,12 @@ def _keep_fitting(
 def complete(model: Model, chosen: Bools) -> Ints:
     """All columns (n_columns,) of a plan: openings from use, auxiliaries as small as their rows allow."""
     n_options = model.n_options
-    z = np.zeros(model.n_columns, dtype=np.int64)
+    first = n_options + len(model.opening_session)
+    # Placements and openings are 0 or 1: of millions that is told in bytes.
+    z: Ints = np.zeros(model.n_columns, dtype=np.int8 if first == model.n_columns else np.int64)
     z[:n_options] = chosen
     used = np.zeros(len(model.opening_column), dtype=bool)
     used[model.session[chosen]] = True
-    first = n_options + len(model.opening_session)
     z[n_options:first] = used[model.opening_session]
     if first < model.n_columns:
         auxiliary = sparse.coo_array(model.rows.direct[:, first:])

@@ -44,7 +44,7 @@ def part_model(model: Model, option: Ints, fixed: Ints, sides: Sides) -> tuple[M
     row = rows_of(model, here)
     eases = sparse.csr_array(model.rows.direct[:, model.first_auxiliary :])[row]
     here[model.first_auxiliary + np.unique(eases.indices)] = True
-    column = np.flatnonzero(here)
+    column = np.flatnonzero(here).astype(np.int32)
     is_fixed = np.zeros(len(option), dtype=bool)
     is_fixed[np.searchsorted(option, fixed)] = True
     opened = np.isin(model.opening_session[opening], sessions[session[is_fixed]])

@@ -30,6 +30,7 @@ from allocator.solve.pace import Pace
 from allocator.solve.part_model import Place, Shares, part_model, room_left
 from allocator.solve.partition import Regions, cut_into_regions
 from allocator.solve.plan import Plan
+from allocator.solve.pricing import places_of
 from allocator.solve.prove import prove_all
 from allocator.stopwatch import Stopwatch
 
@@ -66,6 +67,8 @@ class PartAnswer:
 
 def solve_part(task: Task) -> PartAnswer:
     """Do a task. A pure function of it, where its limits count work and not seconds."""
+    places_of.cache_clear()
+    give_back()
     if task.start is not None:
         return PartAnswer(improved(task.model, task.start, task.limits), None)
     answer = solve(task.model, task.limits, Stopwatch(task.limits.seconds, silent))
@@ -135,9 +138,13 @@ def solve_regions(
     def tasks() -> Iterator[Task]:
         for number, (part, place) in enumerate(parts_in_turn(model, regions)):
             key = ("region", number)
-            places[key] = place
+            places[key] = replace(place, column=place.option[:0])  # nobody will ask for its columns
             seconds = max(0.0, end - watch.elapsed) / (waves - number // crew.workers)
-            yield Task(key, part, replace(limits, seconds=seconds, threads=1, seed=limits.seed + number))
+            task = Task(key, part, replace(limits, seconds=seconds, threads=1, seed=limits.seed + number))
+            del part, place  # handed over: of two regions none is kept here
+            yield task
+            del task
+            give_back()
 
     answers: dict[Key, PartAnswer] = {}
     try:

@@ -37,7 +37,7 @@ from allocator.solve.regions import parts_of, solve_by_region
 from allocator.stopwatch import Stopwatch
 from benchmarks.sketch import sketch_instance, sketch_policy
 from tests.solve.errands import Errand, run_deadly, run_errand
-from tests.solve.towns import ENTRIES, SESSIONS, two_towns
+from tests.solve.towns import ENTRIES, SESSIONS, four_towns, two_towns
 
 MOST = 400
 """Options of a region of the small instance, which has about 1,000."""
@@ -76,6 +76,15 @@ def test_towns_are_cut_where_few_could_cross() -> None:
     assert found.number == 2
     assert len(set(town[:SESSIONS])) == len(set(town[SESSIONS:])) == 1
     assert found.of_entry[4:].tolist() == np.repeat([town[0], town[-1]], [ENTRIES - 4, ENTRIES]).tolist()
+
+
+def test_a_budget_of_the_whole_country_ties_no_town_to_another() -> None:
+    model = four_towns()
+    found = cut_into_regions(model, model.n_options // 4)
+    town = found.of_session.reshape(4, -1)
+    assert found.number == 4
+    assert len(set(map(tuple, town.tolist()))) == 4
+    assert (town == town[:, :1]).all()
 
 
 def test_every_part_is_small_enough_and_every_option_is_in_one() -> None:
