@@ -9,27 +9,42 @@ from __future__ import annotations
 import numpy as np
 
 from allocator.allocation import Allocation
-from allocator.formulation import Formulation
+from allocator.formulation import Formulation, Model
 from allocator.instance import Array, Bools, Ints
 from allocator.options import Options
 from allocator.solve.construct import asked_for, only_pins_of_the_pinned
 from allocator.solve.loader import Loader
+from allocator.solve.partition import cut_into_regions
+from allocator.solve.regions import CUT_FROM, MOST_OF_A_REGION, parts_in_turn
 
 
 def baseline(formulation: Formulation) -> Allocation:
-    """Longest wait first, own provider first, then nearest; what is fixed stays, and pins come before all."""
+    """Longest wait first, own provider first, then nearest; what is fixed stays, and pins come before all.
+
+    Where the model is cut into regions there is a clerk in each, with a share of what several have in common.
+    """
     options = formulation.options
-    loader = Loader(formulation)
+    if formulation.n_options <= CUT_FROM:
+        return Allocation.from_options(options, placed_by_clerk(formulation, options))
+    chosen = formulation.fixed.copy()
+    for part, place in parts_in_turn(formulation, cut_into_regions(formulation, MOST_OF_A_REGION)):
+        chosen[place.option[placed_by_clerk(part, options.take(place.option))]] = True
+    return Allocation.from_options(options, chosen)
+
+
+def placed_by_clerk(model: Model, options: Options) -> Bools:
+    """(n_options,) the places of a plan by hand, of a model with these options."""
+    loader = Loader(model)
     queue, rank = longest_waits_first(options), preference(options)
-    asked, allowed = asked_for(formulation), only_pins_of_the_pinned(formulation)
+    asked, allowed = asked_for(model), only_pins_of_the_pinned(model)
     pinned = np.isin(queue, options.entry[asked])
     shut = sessions_to_fill(options)
     open_lists(loader, options, shut, np.unique(options.session[asked & shut[options.session]]), asked, allowed)
-    place_in_turn(loader, queue[pinned], rank, allowed & ~shut[options.session])
-    place_in_turn(loader, queue, rank, allowed & ~shut[options.session])
+    place_in_turn(loader, options, queue[pinned], rank, allowed & ~shut[options.session])
+    place_in_turn(loader, options, queue, rank, allowed & ~shut[options.session])
     open_lists(loader, options, shut, np.flatnonzero(shut), asked, allowed)
-    place_in_turn(loader, queue, rank, allowed & ~shut[options.session])
-    return Allocation.from_options(options, loader.chosen)
+    place_in_turn(loader, options, queue, rank, allowed & ~shut[options.session])
+    return loader.chosen
 
 
 def longest_waits_first(options: Options) -> Ints:
@@ -63,14 +78,14 @@ def sessions_to_fill(options: Options) -> Bools:
     return shut
 
 
-def place_in_turn(loader: Loader, queue: Ints, rank: Ints, allowed: Bools) -> None:
+def place_in_turn(loader: Loader, options: Options, queue: Ints, rank: Ints, allowed: Bools) -> None:
     """Give everybody in the queue the best option that fits, again until nobody more fits.
 
     Again, because one place may make room for another: a test for the treatment that waits for it.
     """
-    entry = loader.model.entry
-    starts = np.searchsorted(entry, queue)
-    stops = np.searchsorted(entry, queue, side="right")
+    queue = queue.astype(options.entry.dtype)
+    starts = np.searchsorted(options.entry, queue)
+    stops = np.searchsorted(options.entry, queue, side="right")
     spans = [(int(first), int(stop)) for first, stop in zip(starts, stops, strict=True)]
     while True:
         left = [span for span in spans if not loader.chosen[slice(*span)].any()]
@@ -91,21 +106,24 @@ def place_one(loader: Loader, first: int, stop: int, rank: Ints, allowed: Bools)
 def open_lists(loader: Loader, options: Options, shut: Bools, sessions: Ints, asked: Bools, allowed: Bools) -> None:
     """Try to fill these sessions in date order; those that were are no longer `shut`."""
     dates = options.instance.column("sessions", "date")
+    waits, order = days(options.instance.waits_from), np.argsort(options.session, kind="stable")
+    start = np.searchsorted(options.session[order], np.arange(len(dates) + 1))
     for session in sessions[np.lexsort((sessions, dates[sessions]))].tolist():
-        shut[session] = not fill(loader, options, session, asked, allowed)
+        mine = order[start[session] : start[session + 1]]
+        mine = mine[allowed[mine]]
+        mine = mine[np.lexsort((waits[options.entry[mine]], ~asked[mine]))]
+        column = options.instance.column
+        enough = column("sessions", "min_cases")[session] - column("sessions", "host_cases")[session]
+        shut[session] = not fill(loader, mine, int(enough))
 
 
-def fill(loader: Loader, options: Options, session: int, asked: Bools, allowed: Bools) -> bool:
-    """Place who is pinned and then who waits longest in one session, if they are enough to open it; were they."""
-    instance = options.instance
-    mine = np.flatnonzero((options.session == session) & allowed)
-    mine = mine[np.lexsort((days(instance.waits_from)[options.entry[mine]], ~asked[mine]))]
+def fill(loader: Loader, queue: Ints, enough: int) -> bool:
+    """Place whoever fits of these options of one session, in turn, if they are enough to open it; were they."""
     added: list[int] = []
-    for option in mine.tolist():
+    for option in queue.tolist():
         if loader.can_add(option):
             loader.add(option)
             added.append(option)
-    enough = instance.column("sessions", "min_cases")[session] - instance.column("sessions", "host_cases")[session]
     if len(added) >= enough:
         return True
     for option in reversed(added):

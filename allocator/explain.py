@@ -15,8 +15,7 @@ Every sentence is about this plan as it stands: it says what keeps the entry out
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -27,7 +26,8 @@ from allocator.instance import Bools, Ints
 from allocator.options import Facts, Options, joined_pairs
 from allocator.policy import Policy
 from allocator.rule import Conflict, Screen, closed_sessions
-from allocator.solve.loader import Loader, complete, merit
+from allocator.solve.loader import Loader, complete
+from allocator.solve.obstacles import barriers, tally
 
 TREATED = "treated"
 IN_CONFLICT = "session_in_conflict"
@@ -112,63 +112,79 @@ def with_option(formulation: Formulation, policy: Policy, allocation: Allocation
     options = formulation.options
     entry_ids = options.instance.column("patients", "entry_id")
     loader = loaded(formulation, allocation)
-    before = merit(formulation, complete(formulation, loader.chosen))
+    labels = tuple(dict.fromkeys(block.label for block in formulation.blocks))
     phrases = {limit.label: limit.blocked for limit in policy.limits}
-    block_of_row = block_labels(formulation)
-    for first, stop in spans(options):
-        entry_id = str(entry_ids[options.entry[first]])
-        if loader.chosen[first:stop].any() or entry_id in allocation.of_entry:
-            continue
-        blocked = [set[str]() for _ in range(stop - first)]
-        for position, row in zip(*loader.obstacles(first, stop), strict=True):
-            blocked[position].add(block_of_row[row])
-        free = [first + position for position, labels in enumerate(blocked) if not labels]
-        if free:
-            yield Unplaced(entry_id, WORSENS, worsened(formulation, loader, free[0], before))
+    rule = np.repeat(
+        [labels.index(block.label) for block in formulation.blocks],
+        [block.stop - block.start for block in formulation.blocks],
+    ).astype(np.int64)
+    start, stop = unplaced_spans(options, loader.chosen, allocation)
+    count, free = tally(start, stop, barriers(loader, rule), len(labels))
+    standing = complete(formulation, loader.chosen)
+    for i, entry in enumerate(options.entry[start].tolist()):
+        entry_id = str(entry_ids[entry])
+        if free[i] >= 0:
+            yield Unplaced(entry_id, WORSENS, worsened(formulation, loader, int(free[i]), standing))
         else:
-            yield blocked_reason(entry_id, blocked, phrases)
+            blocked = {labels[r]: int(count[i, r]) for r in np.flatnonzero(count[i])}
+            yield blocked_reason(entry_id, int(stop[i] - start[i]), blocked, phrases)
 
 
-def blocked_reason(entry_id: str, blocked: Sequence[set[str]], phrases: dict[str, str]) -> Unplaced:
-    """The reason of an entry all of whose options are blocked: one limit, or several."""
-    n_options = len(blocked)
-    everywhere = set.intersection(*blocked)
+def unplaced_spans(options: Options, chosen: Bools, allocation: Allocation) -> tuple[Ints, Ints]:
+    """Where the options of each entry without a place begin and end, (n_unplaced,) each."""
+    starts = np.flatnonzero(np.diff(options.entry, prepend=-1) != 0)
+    stops = np.append(starts[1:], len(options))
+    placed = np.zeros(len(options.facts.standing.waiting), dtype=bool)
+    placed[options.entry[chosen]] = True
+    placed[[options.instance.entry_row[entry_id] for entry_id in allocation.of_entry]] = True
+    left = ~placed[options.entry[starts]]
+    return starts[left], stops[left]
+
+
+def blocked_reason(entry_id: str, n_options: int, blocked: Mapping[str, int], phrases: dict[str, str]) -> Unplaced:
+    """The reason of an entry that limits keep out of all its options; `blocked` says out of how many each does."""
+    everywhere = [label for label, count in blocked.items() if count == n_options]
     where = f"{n_options} suitable session{'s' if n_options > 1 else ''}"
     if everywhere:
         label, each = min(everywhere), "in each " if n_options > 1 else ""
         return Unplaced(entry_id, label, f"Could go to {where}, but {each}{phrases.get(label, label)}.")
-    counts = Counter(label for labels in blocked for label in labels)
     parts = "; ".join(
         f"in {count} {phrases.get(label, label)}"
-        for label, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        for label, count in sorted(blocked.items(), key=lambda item: (-item[1], item[0]))
     )
     return Unplaced(entry_id, SEVERAL_LIMITS, f"Could go to {where}, but {parts}.")
 
 
-def worsened(formulation: Formulation, loader: Loader, option: int, before: tuple[int, ...]) -> str:
-    """Which goal would get worse if this free option were used."""
-    loader.add(option)
-    after = merit(formulation, complete(formulation, loader.chosen))
-    loader.remove(option)
-    session = formulation.options.instance.column("sessions", "session_id")[formulation.options.session[option]]
-    for goal, new, old in zip(formulation.goals, after, before, strict=True):
-        if new < old:
-            return (
-                f"A place in {session} is free, but using it would make {goal.label} worse by {old - new} {goal.unit}."
-            )
+def worsened(formulation: Formulation, loader: Loader, option: int, standing: Ints) -> str:
+    """Which goal would get worse if this free option were used; `standing` (n_columns,) is the plan."""
+    changed = np.array([option, formulation.opening_column[formulation.session[option]]])
+    changed = changed[changed >= 0]
+    after = standing
+    if formulation.first_auxiliary < formulation.n_columns:
+        chosen = loader.chosen.copy()
+        chosen[option] = True
+        after, changed = complete(formulation, chosen), np.arange(formulation.n_columns)
+    session = formulation.options.instance.column("sessions", "session_id")[formulation.session[option]]
+    for goal in formulation.goals:
+        new = np.ones(len(changed), dtype=np.int64) if after is standing else after[changed]
+        gain = int(goal.values[changed] @ (new - standing[changed])) * (1 if goal.sense == "max" else -1)
+        if gain < 0:
+            return f"A place in {session} is free, but using it would make {goal.label} worse by {-gain} {goal.unit}."
     return f"A place in {session} is free, but using it would improve no goal."
 
 
 def loaded(formulation: Formulation, allocation: Allocation) -> Loader:
     """A loader that holds the plan."""
     options = formulation.options
-    entry_ids = options.instance.column("patients", "entry_id")
-    session_ids = options.instance.column("sessions", "session_id")
-    placed = {(place.entry_id, place.session_id) for place in allocation.placements}
+    entry_row, session_row = options.instance.entry_row, options.instance.session_row
+    rows = [(entry_row[place.entry_id], session_row[place.session_id]) for place in allocation.placements]
+    entry, session = np.array(rows, dtype=options.entry.dtype).reshape(-1, 2).T
+    spans = (np.searchsorted(options.entry, entry, side=side).tolist() for side in ("left", "right"))
+    chosen = options.fixed.copy()
+    for first, stop, row in zip(*spans, session, strict=True):
+        chosen[first:stop] |= options.session[first:stop] == row
     loader = Loader(formulation)
-    for row in np.flatnonzero(~options.fixed):
-        if (entry_ids[options.entry[row]], session_ids[options.session[row]]) in placed:
-            loader.add(int(row))
+    loader.hold(chosen)
     return loader
 
 

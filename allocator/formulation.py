@@ -55,11 +55,11 @@ class Model:
 
     Columns are options first, then openings, then auxiliaries.
 
-    entry, session   (n_options,) unit and list of each option, sorted by entry, then session
+    entry, session   (n_options,) int32, unit and list of each option, sorted by entry, then session
     fixed            (n_options,) in every plan
     alike            (n_sessions,) number of the kind of each session: those of one site and service
     opening_session  (n_openings,) the session that each opening column opens
-    column_lower, column_upper  (n_columns,)
+    column_lower, column_upper  (n_columns,) int8, int64 where an auxiliary goes further
     """
 
     n_entries: int
@@ -126,14 +126,15 @@ def formulate(options: Options, policy: Policy) -> Formulation:
     makers = (*policy.limits, *goals)
     declared = tuple((rule.label, rule.auxiliaries(options)) for rule in makers)
     columns = Columns(options, openings(options), tuple(group for group in declared if group[1]))
-    parts = [rule.rows(columns) for rule in makers]
-    stops = np.cumsum([len(part.keys) for part in parts]).tolist()
+    parts = [Rows.none(columns.n), *(rule.rows(columns) for rule in makers)]
+    stops = np.cumsum([len(part.keys) for part in parts[1:]]).tolist()
     blocks = tuple(
         Block(rule.label, start, stop)
         for rule, start, stop in zip(makers, [0, *stops], stops, strict=False)
         if stop > start
     )
-    rows = Rows.stacked([Rows.none(columns.n), *parts])
+    # Handed over one by one and held by nobody here, so that what is copied is free at once.
+    rows = Rows.stacked(parts.pop(0) for _ in range(len(parts)))
     lower, upper = column_box(columns)
     return Formulation(
         n_entries=len(options.facts.standing.waiting),
@@ -168,11 +169,13 @@ def openings(options: Options) -> Ints:
 
 def column_box(columns: Columns) -> tuple[Ints, Ints]:
     """Box of every column: fixed placements and their openings are 1, auxiliaries end at their upper."""
-    lower = columns.fixed.astype(np.int64)
+    most = max((auxiliary.upper for _, group in columns.auxiliaries for auxiliary in group), default=1)
+    width = np.int8 if most <= np.iinfo(np.int8).max else np.int64
+    lower: Ints = columns.fixed.astype(width)
     used = np.unique(columns.options.session[columns.options.fixed])
     opened = columns.opening_column[used]
     lower[opened[opened >= 0]] = 1
-    upper = np.ones(columns.n, dtype=np.int64)
+    upper: Ints = np.ones(columns.n, dtype=width)
     for label, group in columns.auxiliaries:
         upper[columns.auxiliary_columns(label)] = [auxiliary.upper for auxiliary in group]
     return read_only(lower), read_only(upper)

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from allocator import schema
 
 Array = npt.NDArray[Any]
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger[Any]]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 

@@ -1,8 +1,9 @@
 """Options: the pairs (entry, session) that no screen removed, as parallel arrays.
 
 Built by joining entries to sessions on the keys that screens declare (same service), a chunk of entries
-at a time, so that all pairs never stand in memory. Places that are fixed are options too, and the only
-ones of their entry; no screen throws them out.
+at a time, so that all pairs never stand in memory. What a screen says of a whole site is asked once a site, before
+its sessions are laid out. Places that are fixed are options too, and the only ones of their entry; no screen throws
+them out.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from allocator.compiled import compiled
 from allocator.instance import Array, Bools, Floats, Instance, Ints, read_only
 from allocator.standing import Standing, standing
 from allocator.travel import TravelFinder, TravelTimes, travel_times
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from allocator.rule import Screen
 
 CHUNK_PAIRS = 4_000_000
+CHUNK_KINDS = 4_000_000
+"""Pairs of an entry and a kind of session at a time: what the screens of sites leave of them is laid out at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +60,13 @@ class Facts:
         return found is not None and found[1]
 
     @cached_property
+    def providers(self) -> tuple[Ints, Ints]:
+        """Numbers of the home provider of every entry and of the host of every session: (n_entries,), (n_sessions,)."""
+        homes = self.instance.column("patients", "home_provider")
+        codes, _ = pd.factorize(np.concatenate([homes, self.instance.session_provider]))
+        return read_only(codes[: len(homes)]), read_only(codes[len(homes) :])
+
+    @cached_property
     def standing(self) -> Standing:
         """Where every entry stands this morning."""
         return standing(self.instance)
@@ -65,8 +76,8 @@ class Facts:
 class Options:
     """Parallel arrays over options, sorted by entry, then session.
 
-    entry    (n_options,) row of patients
-    session  (n_options,) row of sessions
+    entry    (n_options,) row of patients, int32
+    session  (n_options,) row of sessions, int32
     fixed    (n_options,) offered, booked or reserved: in every plan
     """
 
@@ -85,39 +96,32 @@ class Options:
 
     def of_entry(self, name: str) -> Array:
         """A column of patients, a value an option, shape (n_options,)."""
-        return self._gathered["patients", name]
+        return self.instance.column("patients", name)[self.entry]
 
     def of_session(self, name: str) -> Array:
         """A column of sessions, a value an option, shape (n_options,)."""
-        return self._gathered["sessions", name]
+        return self.instance.column("sessions", name)[self.session]
 
     def of_site(self, name: str) -> Array:
         """A column of sites, a value an option, shape (n_options,)."""
-        return self._gathered["sites", name]
+        return self.instance.column("sites", name)[self.site]
 
-    @cached_property
+    @property
     def site(self) -> Ints:
         """Row of sites, shape (n_options,)."""
-        return read_only(self.instance.session_site[self.session])
-
-    @cached_property
-    def provider(self) -> Array:
-        """Code of the provider that hosts, shape (n_options,)."""
-        return read_only(self.instance.session_provider[self.session])
+        return self.instance.session_site[self.session]
 
     @cached_property
     def at_home(self) -> Bools:
         """Is the host the home provider, shape (n_options,)."""
-        instance = self.instance
-        homes = instance.column("patients", "home_provider")
-        codes, _ = pd.factorize(np.concatenate([homes, instance.session_provider]))
-        return read_only(np.asarray(codes[: len(homes)][self.entry] == codes[len(homes) :][self.session], dtype=bool))
+        home, host = self.facts.providers
+        return read_only(np.asarray(home[self.entry] == host[self.session], dtype=bool))
 
-    @cached_property
+    @property
     def travel_minutes(self) -> Floats:
         """Whole minutes from home to the site, NaN where unknown, shape (n_options,)."""
         travel = self.facts.travel
-        return read_only(travel.minutes[travel.place[self.entry], self.site])
+        return travel.minutes[travel.place[self.entry], self.site]
 
     @cached_property
     def entries_with_option(self) -> frozenset[str]:
@@ -133,24 +137,6 @@ class Options:
             read_only(self.fixed[keep]),
         )
 
-    @cached_property
-    def _gathered(self) -> _Gathered:
-        return _Gathered(self)
-
-
-class _Gathered(dict[tuple[str, str], Array]):
-    """Columns of the tables, spread over the options on first use."""
-
-    def __init__(self, options: Options) -> None:
-        super().__init__()
-        self._options = options
-
-    def __missing__(self, key: tuple[str, str]) -> Array:
-        options = self._options
-        rows = {"patients": options.entry, "sessions": options.session, "sites": options.site}[key[0]]
-        self[key] = read_only(options.instance.column(*key)[rows])
-        return self[key]
-
 
 def build_options(facts: Facts, screens: Sequence[Screen], closed: Collection[int] = ()) -> Options:
     """Every pair that all screens keep, and the fixed places, sorted by entry, then session.
@@ -158,26 +144,61 @@ def build_options(facts: Facts, screens: Sequence[Screen], closed: Collection[in
     `closed` are rows of sessions that take nobody new (a booking there does not fit).
     """
     waiting = np.flatnonzero(facts.standing.waiting)
-    pieces = []
     is_open = np.ones(len(facts.instance.session_row), dtype=bool)
     is_open[list(closed)] = False
-    quickest = list(screens)
-    for pairs in joined_pairs(facts, screens, waiting):
-        pairs = kept(pairs, is_open[pairs.session])
+    of_entry, of_session = join_codes(facts, screens)
+    site = facts.instance.session_site
+    # A kind of session: one join key, one site. Its first session stands for all of them before the screens of sites.
+    kind_of = np.unique(of_session * (int(site.max(initial=0)) + 1) + site, return_inverse=True)[1]
+    kinds = Members.of(kind_of)
+    first = kinds.member[kinds.start[:-1]]
+    kinds_of = Members.of(of_session[first])
+    of_site = Funnel([screen for screen in screens if screen.by_site])
+    of_pair = Funnel([screen for screen in screens if not screen.by_site])
+    settled = fixed_options(facts)
+    entries, sessions = [settled.entry[:0]], [settled.session[:0]]
+    for entry, kind in chunks(waiting, of_entry, kinds_of, CHUNK_KINDS):
+        there = of_site.kept(new_options(facts, entry, first[kind]))
+        position, session = kinds.spread(kind_of[there.session])
+        pairs = new_options(facts, there.entry[position], session)
+        pairs = of_pair.kept(kept(pairs, is_open[pairs.session]))
+        # Kinds come one after the other; a key sorts an entry's sessions in the order of their rows.
+        key = np.sort(pairs.entry.astype(np.int64) * len(is_open) + pairs.session)
+        entries.append((key // len(is_open)).astype(np.int32))
+        sessions.append((key % len(is_open)).astype(np.int32))
+    return with_fixed(settled, np.concatenate(entries), np.concatenate(sessions))
+
+
+class Funnel:
+    """Screens, one after the other: what removed most the last time comes first, so that the others look at little.
+
+    Screens commute, so the order changes nothing.
+    """
+
+    def __init__(self, screens: Sequence[Screen]) -> None:
+        self._screens = list(screens)
+
+    def kept(self, pairs: Options) -> Options:
+        """The pairs that all screens keep."""
         share: dict[str, float] = {}
-        for screen in quickest:
+        for screen in self._screens:
             before = max(1, len(pairs))
             pairs = kept(pairs, screen.keep(pairs))
             share[screen.name] = len(pairs) / before
-        # Screens commute: what removes most comes first in the next chunk, so that the others look at little.
-        quickest.sort(key=lambda screen: share[screen.name])
-        pieces.append((pairs.entry, pairs.session, pairs.fixed))  # and nothing that is worked out about them
-    settled = fixed_options(facts)
-    pieces.append((settled.entry, settled.session, settled.fixed))
-    entry, session, fixed = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
-    # Nearly sorted already, and a stable sort of one key is quick on that.
-    order = np.argsort(entry * len(is_open) + session, kind="stable")
-    return Options(facts, read_only(entry[order]), read_only(session[order]), read_only(fixed[order]))
+        self._screens.sort(key=lambda screen: share[screen.name])
+        return pairs
+
+
+def with_fixed(settled: Options, entry: Ints, session: Ints) -> Options:
+    """The settled places among new options (n_options,), sorted; nobody has both."""
+    order = np.lexsort((settled.session, settled.entry))
+    at = np.searchsorted(entry, settled.entry[order])
+    return Options(
+        settled.facts,
+        read_only(np.insert(entry, at, settled.entry[order])),
+        read_only(np.insert(session, at, settled.session[order])),
+        read_only(np.insert(np.zeros(len(entry), dtype=bool), at, settled.fixed[order])),
+    )
 
 
 def kept(pairs: Options, keep: Bools) -> Options:
@@ -188,7 +209,7 @@ def kept(pairs: Options, keep: Bools) -> Options:
 def fixed_options(facts: Facts) -> Options:
     """The fixed places whose session is there."""
     there = [(place.entry, place.session) for place in facts.standing.fixed if place.session >= 0]
-    pairs = np.array(there, dtype=np.int64).reshape(-1, 2)
+    pairs = np.array(there, dtype=np.int32).reshape(-1, 2)
     return Options(
         facts,
         read_only(pairs[:, 0].copy()),
@@ -197,23 +218,68 @@ def fixed_options(facts: Facts) -> Options:
     )
 
 
+def new_options(facts: Facts, entry: Ints, session: Ints) -> Options:
+    """These pairs of rows (n_options,), none of them fixed."""
+    return Options(facts, read_only(entry), read_only(session), read_only(np.zeros(len(entry), dtype=bool)))
+
+
 def joined_pairs(facts: Facts, screens: Sequence[Screen], entries: Ints) -> Iterable[Options]:
     """All pairs of `entries` and sessions whose join keys agree, in chunks, unscreened."""
+    of_entry, of_session = join_codes(facts, screens)
+    for entry, session in chunks(entries, of_entry, Members.of(of_session), CHUNK_PAIRS):
+        yield new_options(facts, entry, session)
+
+
+def join_codes(facts: Facts, screens: Sequence[Screen]) -> tuple[Ints, Ints]:
+    """(n_entries,) and (n_sessions,) numbers that are equal where all join keys are; -1 for keys no session has."""
     joins = [join for screen in screens if (join := screen.join(facts)) is not None]
-    n_sessions = len(facts.instance.column("sessions", "session_id"))
-    entry_keys: list[tuple[Any, ...]] = list(zip(*(join.entry_keys for join in joins), strict=True))
-    session_keys: list[tuple[Any, ...]] = list(zip(*(join.session_keys for join in joins), strict=True))
+    n_sessions = len(facts.instance.session_row)
     if not joins:
-        entry_keys, session_keys = [()] * len(facts.standing.waiting), [()] * n_sessions
-    sessions_of: dict[tuple[Any, ...], list[int]] = {}
-    for row, key in enumerate(session_keys):
-        sessions_of.setdefault(key, []).append(row)
-    rows_of = {key: np.array(rows, dtype=np.int64) for key, rows in sessions_of.items()}
-    found = [rows_of.get(entry_keys[entry], np.zeros(0, dtype=np.int64)) for entry in entries]
-    counts = np.array([len(rows) for rows in found], dtype=np.int64)
-    chunk_of = np.cumsum(counts) // CHUNK_PAIRS
-    for chunk in np.unique(chunk_of):
-        here = np.flatnonzero(chunk_of == chunk)
-        entry = np.repeat(entries[here], counts[here])
-        session = np.concatenate([found[row] for row in here])
-        yield Options(facts, read_only(entry), read_only(session), read_only(np.zeros(len(entry), dtype=bool)))
+        return np.zeros(len(facts.standing.waiting), dtype=np.int64), np.zeros(n_sessions, dtype=np.int64)
+    number: dict[tuple[Any, ...], int] = {}
+    session_keys = zip(*(join.session_keys for join in joins), strict=True)
+    of_session = np.array([number.setdefault(key, len(number)) for key in session_keys], dtype=np.int64)
+    entry_keys = zip(*(join.entry_keys for join in joins), strict=True)
+    return np.array([number.get(key, -1) for key in entry_keys], dtype=np.int64), of_session
+
+
+def chunks(entries: Ints, of_entry: Ints, members: Members, most: int) -> Iterable[tuple[Ints, Ints]]:
+    """(entry, member) of every entry and all members of its group, about `most` at a time; no group is -1."""
+    n_groups = len(members.start) - 1
+    entries = entries[(of_entry[entries] >= 0) & (of_entry[entries] < n_groups)].astype(np.int32)
+    chunk_of = np.cumsum(np.diff(members.start)[of_entry[entries]]) // most
+    for here in np.split(entries, np.flatnonzero(np.diff(chunk_of)) + 1):
+        if len(here):
+            position, member = members.spread(of_entry[here])
+            yield here[position], member
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """What belongs to each group: those of group g are member[start[g]..start[g + 1]], ascending, int32."""
+
+    start: Ints
+    member: Ints
+
+    @classmethod
+    def of(cls, group: Ints) -> Members:
+        """Number i belongs to group[i]; groups are numbered from 0 and none is empty."""
+        size = np.bincount(group)
+        return cls(np.concatenate([[0], np.cumsum(size)]), np.argsort(group, kind="stable").astype(np.int32))
+
+    def spread(self, group: Ints) -> tuple[Ints, Ints]:
+        """All members of each of these groups in turn: (place of the group among those given, member)."""
+        total = int(np.diff(self.start)[group].sum())
+        position, member = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.int32)
+        _spread(self.start, self.member, np.asarray(group, dtype=np.int64), position, member)
+        return position, member
+
+
+@compiled
+def _spread(start: Ints, member: Ints, group: Ints, position: Ints, found: Ints) -> None:
+    at = 0
+    for i in range(len(group)):
+        for k in range(start[group[i]], start[group[i] + 1]):
+            position[at] = i
+            found[at] = member[k]
+            at += 1

@@ -9,6 +9,13 @@ from allocator.compiled import compiled
 from allocator.instance import Array
 
 
+def activities(matrix: sparse.csr_array, z: Array) -> Array:
+    """matrix @ z, (n_rows,), in 64 bits: whole numbers where z is whole (or flags), else floats."""
+    found = np.zeros(matrix.shape[0], dtype=np.result_type(z, np.int64))
+    _activities(matrix.indptr, matrix.indices, matrix.data, z, found)
+    return found
+
+
 def add_prices(matrix: sparse.csr_array, prices: Array, found: Array) -> None:
     """Add matrix^T @ prices to `found` (n_columns,), both whole numbers or both floats."""
     _add(matrix.indptr, matrix.indices, matrix.data, np.ascontiguousarray(prices), found)
@@ -17,6 +24,15 @@ def add_prices(matrix: sparse.csr_array, prices: Array, found: Array) -> None:
 def add_sizes(matrix: sparse.csr_array, prices: Array, found: Array) -> None:
     """The same with every coefficient without its sign."""
     _add_sizes(matrix.indptr, matrix.indices, matrix.data, np.ascontiguousarray(prices), found)
+
+
+@compiled
+def _activities(indptr: Array, indices: Array, data: Array, z: Array, found: Array) -> None:
+    for row in range(len(indptr) - 1):
+        total = found[row]
+        for k in range(indptr[row], indptr[row + 1]):
+            total += data[k] * z[indices[k]]
+        found[row] = total
 
 
 @compiled

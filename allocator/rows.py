@@ -10,7 +10,10 @@ import numpy as np
 from scipy import sparse
 
 from allocator.instance import Array, Floats, Ints
-from allocator.row_products import add_prices, add_sizes
+from allocator.row_products import activities, add_prices, add_sizes
+
+NARROW = 2**31 - 1
+"""What 32 bits hold, with either sign."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,9 +23,9 @@ class Rows:
     matrix = direct + weights @ members: a row over whole groups of columns (everybody of one fifth) is kept as
     a few weights of groups, so that nobody stores a coefficient for every column.
 
-    direct   (n_rows, n_columns) int64
+    direct   (n_rows, n_columns) int32, int64 where a coefficient needs that
     lower, upper (n_rows,); keys name each row for people
-    members  (n_groups, n_columns) int64, 1 where the column is in the group
+    members  (n_groups, n_columns) int8, 1 where the column is in the group
     weights  (n_rows, n_groups) int64
     """
 
@@ -71,8 +74,8 @@ class Rows:
             bounds[0],
             bounds[1],
             tuple(keys),
-            _whole_matrix(group, column, np.ones(len(group)), (n_groups, n_columns)),
-            _whole_matrix(*weights, (len(keys), n_groups)),
+            _members(group, column, (n_groups, n_columns)),
+            _whole_matrix(*weights, (len(keys), n_groups)).astype(np.int64),
         )
 
     @classmethod
@@ -82,16 +85,17 @@ class Rows:
 
     @classmethod
     def stacked(cls, blocks: Iterable[Rows]) -> Rows:
-        """All rows of all blocks, in order (at least one block)."""
-        parts = tuple(blocks)
-        return cls(
-            sparse.vstack([part.direct for part in parts], format="csr"),
-            np.concatenate([part.lower for part in parts]),
-            np.concatenate([part.upper for part in parts]),
-            tuple(key for part in parts for key in part.keys),
-            sparse.vstack([part.members for part in parts], format="csr"),
-            sparse.block_diag([part.weights for part in parts], format="csr"),
-        )
+        """All rows of all blocks, in order (at least one block).
+
+        A block that nobody else holds is free as soon as it is copied, so that two of a country never stand.
+        """
+        parts = list(blocks)
+        lower, upper = (np.concatenate([getattr(part, side) for part in parts]) for side in ("lower", "upper"))
+        keys = tuple(key for part in parts for key in part.keys)
+        weights = sparse.block_diag([part.weights for part in parts], format="csr", dtype=np.int64)
+        direct, members = [part.direct for part in parts], [part.members for part in parts]
+        parts.clear()
+        return cls(_one_below_another(direct), lower, upper, keys, _one_below_another(members), weights)
 
     def take(self, rows: Ints) -> Rows:
         """The rows with these numbers."""
@@ -118,7 +122,9 @@ class Rows:
 
     def activity(self, z: Array) -> Array:
         """matrix @ z, (n_rows,)."""
-        found: Array = self.direct @ z + self.weights @ (self.members @ z)
+        found = activities(self.direct, z)
+        if self.weights.nnz:
+            found += self.weights @ activities(self.members, z)
         return found
 
     def column_prices(self, prices: Array) -> Array:
@@ -147,10 +153,44 @@ _NONE = np.zeros(0, dtype=np.int64)
 
 
 def _whole_matrix(row: Array, column: Array, coefficient: Array, shape: tuple[int, int]) -> sparse.csr_array:
-    """A sparse matrix of whole numbers from triplets; entries of the same place are added up."""
-    whole = np.asarray(np.broadcast_to(coefficient, np.shape(row)), dtype=np.int64)
-    # Narrow numbers of rows and columns: half the memory, and scipy keeps what it is given.
+    """A sparse matrix of whole numbers from triplets; entries of the same place are added up.
+
+    Numbers of rows and columns, and coefficients, have 32 bits where they fit: scipy keeps what it is given.
+    """
+    given, n = np.asarray(coefficient), np.size(row)
     where = np.asarray(row, dtype=np.int32), np.asarray(column, dtype=np.int32)
+    narrow = np.abs(given).max(initial=0) <= NARROW
+    whole: Ints = np.broadcast_to(given, (n,)).astype(np.int32 if narrow else np.int64)
     matrix = sparse.coo_array((whole, where), shape=shape).tocsr()
+    if narrow and matrix.nnz < n:
+        # What is added up may need more room than what was given.
+        wide = sparse.coo_array((whole.astype(np.int64), where), shape=shape).tocsr()
+        matrix = matrix if np.abs(wide.data).max(initial=0) <= NARROW else wide
     matrix.sum_duplicates()
     return matrix
+
+
+def _members(group: Array, column: Array, shape: tuple[int, int]) -> sparse.csr_array:
+    """(n_groups, n_columns) 1 where the column is in the group; each pair is given once."""
+    where = np.asarray(group, dtype=np.int32), np.asarray(column, dtype=np.int32)
+    members = sparse.coo_array((np.ones(len(group), dtype=np.int8), where), shape=shape).tocsr()
+    members.sum_duplicates()
+    return members
+
+
+def _one_below_another(matrices: list[sparse.csr_array]) -> sparse.csr_array:
+    """All rows of all matrices, in order, which are taken out of the list as they are copied."""
+    n_rows, n_columns = sum(matrix.shape[0] for matrix in matrices), matrices[0].shape[1]
+    nnz = sum(matrix.nnz for matrix in matrices)
+    ends = [np.zeros(1, dtype=np.int64)]
+    data = np.empty(nnz, dtype=np.result_type(*(matrix.data.dtype for matrix in matrices)))
+    indices = np.empty(nnz, dtype=np.int32)
+    at = 0
+    while matrices:
+        matrix = matrices.pop(0)
+        data[at : at + matrix.nnz], indices[at : at + matrix.nnz] = matrix.data, matrix.indices
+        ends.append(at + matrix.indptr[1:].astype(np.int64))
+        at += matrix.nnz
+        del matrix
+    indptr = np.concatenate(ends).astype(np.int32 if nnz <= NARROW else np.int64)
+    return sparse.csr_array((data, indices, indptr), shape=(n_rows, n_columns))

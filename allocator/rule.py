@@ -170,6 +170,8 @@ class Screen(Rule):
     """Why an entry that only this screen left without a session has none, for people."""
     ruled_out: ClassVar[str]
     """What sessions that this screen removes are for an entry, for people ("too far away")."""
+    by_site: ClassVar[bool] = False
+    """Is `keep` the same for all sessions of one site that have equal join keys: it is then asked once for them all."""
 
     def join(self, facts: Facts) -> Join | None:
         """Keys, where the screen is an equality: options are then made by joining."""

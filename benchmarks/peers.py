@@ -17,6 +17,7 @@ from allocator.backends.problem import Budget, Problem, Result
 from allocator.backends.process import Worker
 from allocator.formulation import Model
 from allocator.instance import Ints
+from allocator.row_products import activities
 from allocator.solve.exact import BACKENDS, best_of
 
 GRACE_SHARE = 0.2
@@ -48,8 +49,8 @@ def whole_model(model: Model) -> Problem:
         matrix,
         np.concatenate([rows.lower, sums]),
         np.concatenate([rows.upper, sums]),
-        np.concatenate([model.column_lower, rows.members @ model.column_lower]),
-        np.concatenate([model.column_upper, rows.members @ model.column_upper]),
+        np.concatenate([model.column_lower, activities(rows.members, model.column_lower)]),
+        np.concatenate([model.column_upper, activities(rows.members, model.column_upper)]),
         np.concatenate([costs, np.zeros(n_groups, dtype=np.int64)]),
     )
 

@@ -71,7 +71,7 @@ def kept_share(tolerance: float) -> Fraction:
 def group_floors(options: Options, column: str, tolerance: float, min_size: int) -> tuple[Floor, ...]:
     """A floor for every group of `column` with at least `min_size` entries that have a new option."""
     groups = group_labels(options.instance, column)
-    return floors_within(options, groups, np.flatnonzero(~options.fixed), tolerance, min_size)
+    return floors_within(options, groups, new_options(options), tolerance, min_size)
 
 
 def access_floors(options: Options, tolerance: float, min_size: int) -> tuple[Floor, ...]:
@@ -87,6 +87,11 @@ def access_floors(options: Options, tolerance: float, min_size: int) -> tuple[Fl
         for within in split_by(base, service)
         for floor in floors_within(options, homes, within, tolerance, min_size)
     )
+
+
+def new_options(options: Options) -> Ints:
+    """Numbers of the options that are not fixed, int32: a few groups hold every one of millions."""
+    return np.flatnonzero(~options.fixed).astype(np.int32)
 
 
 def split_by(values: Ints, code: Ints) -> list[Ints]:
@@ -148,7 +153,7 @@ def _share_rows(
         columns.n,
         [share.key for share in shares],
         direct or (nothing, nothing, nothing),
-        (np.repeat(np.arange(len(groups)), [len(group) for group in groups]), np.concatenate(groups)),
+        (np.repeat(np.arange(len(groups), dtype=np.int32), [len(group) for group in groups]), np.concatenate(groups)),
         (np.tile(number, 2), np.append(number, [everybody[id(share.base)] for share in shares]), np.append(b, -a)),
         lower=lower,
         upper=upper,

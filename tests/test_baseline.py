@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from allocator.allocation import Allocation
 from allocator.audit import audit
@@ -12,6 +13,7 @@ from allocator.options import Facts, build_options
 from allocator.policy import Policy
 from allocator.rows import Rows
 from allocator.rule import Columns, Limit, Violation
+from benchmarks.sketch import sketch_instance, sketch_policy
 from models.goals.travel import Travel
 from models.rules.max_travel import MaxTravel
 from models.rules.one_place import OnePlace
@@ -142,3 +144,14 @@ def test_pinned_entry_comes_first_in_the_list_that_is_opened_for_it() -> None:
     policy = Policy("test", (*RULES, PinnedToTheSecondSession()), (Travel(),))
     facts = make_facts([{"clock_start": "2025-12-01"}, {}, {}], [{"minutes": 30}, {"min_cases": 2, "minutes": 160}])
     assert placed(facts, policy) == {"e1": "s2", "e2": "s2"}
+
+
+def test_clerks_of_regions_keep_every_rule_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = sketch_instance("S", 1)
+    facts, policy = Facts(instance), sketch_policy(instance)
+    formulation = formulate(build_options(facts, policy.screens), policy)
+    monkeypatch.setattr("allocator.baseline.CUT_FROM", 500)
+    monkeypatch.setattr("allocator.baseline.MOST_OF_A_REGION", 400)
+    plan = baseline(formulation)
+    assert audit(facts, policy, plan, (), ()).violations == ()
+    assert plan.placements

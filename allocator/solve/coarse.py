@@ -130,11 +130,11 @@ def _unite(entry_start: Ints, column_of: Ints, places: Places, block: Ints, n_bl
 @compiled
 def _merged(
     entry_start: Ints, column_of: Ints, places: Places, number: Ints, gain: Floats, n_columns: int, n_places: int
-) -> tuple[Ints, Array, Floats, Floats]:
+) -> tuple[Ints, Array, Array, Floats]:
     """Places (start, place, coefficient) and gains of the coarse columns."""
     start = np.zeros(n_columns + 1, dtype=np.int64)
     place = np.zeros(len(places.place), dtype=np.int32)
-    coefficient = np.zeros(len(places.place))
+    coefficient = np.zeros(len(places.place), dtype=np.float32)
     most = np.full(n_columns, -np.inf)
     where, stamp = np.zeros(n_places, dtype=np.int64), np.full(n_places, -1, dtype=np.int64)
     size, column = 0, 0

@@ -73,17 +73,19 @@ def only_pins_of_the_pinned(model: Model) -> Bools:
 
 def asked_for(model: Model) -> Bools:
     """(n_options,) the options that a row asks for which what is fixed does not satisfy."""
-    matrix = model.rows.matrix[asking_rows(model)][:, : model.n_options]
-    asked: Bools = np.asarray(matrix.maximum(0).sum(axis=0)).ravel() > 0
+    asking = model.rows.take(np.flatnonzero(asking_rows(model))).matrix[:, : model.n_options]
+    asked: Bools = np.asarray(asking.maximum(0).sum(axis=0)).ravel() > 0
     return asked
 
 
 def asking_rows(model: Model) -> Bools:
     """(n_rows,) rows over placements alone that what is fixed does not satisfy: pins."""
-    matrix = model.rows.matrix
-    only_placements = np.diff(matrix[:, model.n_options :].tocsr().indptr) == 0
-    unmet: Bools = only_placements & (model.rows.lower > matrix @ model.column_lower)
-    return unmet
+    rows = model.rows
+    unmet = np.flatnonzero(rows.lower > rows.activity(model.column_lower))
+    elsewhere = rows.take(unmet).matrix[:, model.n_options :].tocsr()
+    asking = np.zeros(model.n_rows, dtype=bool)
+    asking[unmet[np.diff(elsewhere.indptr) == 0]] = True
+    return asking
 
 
 def load(model: Model, rank: Ints, allowed: Bools, begun: Bools | None = None) -> Bools:

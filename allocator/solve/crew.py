@@ -78,6 +78,10 @@ def done_by(
             raise
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 def _work_through(
     executor: Executor,
     workers: int,
@@ -97,6 +101,9 @@ def _work_through(
             again.append(task)  # and there it stays where the executor breaks while it is handed over
             under_way[executor.submit(work, task)] = task
             again.pop()
+            del task
+            # A pool of processes keeps what it wrote last, a region of gigabytes: a word after it takes its place.
+            executor.submit(_nothing)
         if not under_way:
             return
         finished, _ = wait(under_way, timeout=HEARD_SECONDS, return_when=FIRST_COMPLETED)

@@ -84,12 +84,14 @@ class LargeSearch:
     def together(self, pace: Pace, chosen: Bools | None) -> None:
         """All goals at once, from placements (n_options,) of an earlier plan or from nothing."""
         model, gains = self.plan.model, gains_of(self.plan.model)
-        part = Part.of(self.layout, np.ones(model.n_options, dtype=bool))
-        self._load(part, gains, np.argsort(option_rank(model)[part.option], kind="stable"))
+        whole: Part | None = Part.of(self.layout, np.ones(model.n_options, dtype=bool))
+        assert whole is not None
+        self._load(whole, gains, np.argsort(option_rank(model)[whole.option], kind="stable"))
+        if model.n_options > MANY:
+            whole = None  # some options are left out below, and the dual needs the room
         dual = self._dual(gains, pace)
         core = self._core(gains, dual.prices) | (dual.shares > LOADED)
-        if not core.all():
-            part = Part.of(self.layout, core)
+        part = whole if whole is not None and core.all() else Part.of(self.layout, core)
         search = Search(part, gains, dual.prices, model.column_lower, self.seed)
         search.start(order_of(dual, part) if chosen is None else np.flatnonzero(chosen[part.option]))
         self._anneal(search, (), pace.rest(1.0 - DUAL_SHARE), 1.0 if chosen is None else WARMTH)

@@ -6,7 +6,7 @@ among parts so that what each keeps adds up to what the whole has (`Shares`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +44,7 @@ def part_model(model: Model, option: Ints, fixed: Ints, sides: Sides) -> tuple[M
     row = rows_of(model, here)
     eases = sparse.csr_array(model.rows.direct[:, model.first_auxiliary :])[row]
     here[model.first_auxiliary + np.unique(eases.indices)] = True
-    column = np.flatnonzero(here)
+    column = np.flatnonzero(here).astype(np.int32)
     is_fixed = np.zeros(len(option), dtype=bool)
     is_fixed[np.searchsorted(option, fixed)] = True
     opened = np.isin(model.opening_session[opening], sessions[session[is_fixed]])
@@ -54,8 +54,8 @@ def part_model(model: Model, option: Ints, fixed: Ints, sides: Sides) -> tuple[M
     part = Model(
         n_entries=len(entries),
         n_sessions=len(sessions),
-        entry=read_only(entry),
-        session=read_only(session),
+        entry=read_only(entry.astype(np.int32)),
+        session=read_only(session.astype(np.int32)),
         fixed=read_only(is_fixed),
         alike=read_only(model.alike[sessions]),
         opening_session=read_only(np.searchsorted(sessions, model.opening_session[opening])),
@@ -84,10 +84,9 @@ def blocks_of(model: Model, row: Ints) -> tuple[Block, ...]:
 def rows_of(model: Model, here: Bools) -> Ints:
     """Rows in which a column that is `here` (n_columns,) stands, by itself or in a group."""
     rows = model.rows
-    stands = row_sizes(rows.direct, here) > 0
-    groups = row_sizes(rows.members, here) > 0
-    stands |= abs(rows.weights) @ groups > 0
-    return np.flatnonzero(stands)
+    stands = _any_of(rows.direct.indptr, rows.direct.indices, here)
+    groups = _any_of(rows.members.indptr, rows.members.indices, here)
+    return np.flatnonzero(stands | (abs(rows.weights) @ groups.astype(np.int64) > 0))
 
 
 def part_rows(model: Model, row: Ints, column: Ints, sides: Sides) -> Rows:
@@ -121,18 +120,24 @@ class Shares:
     columns that may move; whole numbers, which add up to the row's own sides.
     """
 
-    def __init__(self, model: Model, parts: Sequence[Bools]) -> None:
+    def __init__(self, model: Model, part: Ints, number: int) -> None:
+        """`part` (n_columns,) says which of so many parts each column is in, -1 none."""
         self.model = model
-        fixed = model.column_lower > 0
-        self.sizes = [row_weights(model, part & ~fixed) for part in parts]
-        self.fixed = [model.rows.activity(np.where(part, model.column_lower, 0)) for part in parts]
+        rows, fixed = model.rows, model.column_lower > 0
+        moving, still = np.where(fixed, -1, part), np.where(fixed, part, -1)
+        weights = abs(rows.weights)
+        self.sizes = (_weighed(rows.direct, moving, number) + weights @ _weighed(rows.members, moving, number)).T
+        self.fixed = np.zeros((number, model.n_rows))
+        if fixed.any():
+            for k in range(number):
+                self.fixed[k] = rows.activity(np.where(still == k, model.column_lower, 0))
         # An auxiliary counts where its rows are: it is no part's own, and what is fixed of it is nothing.
-        self.total = np.maximum(sum(self.sizes, np.zeros(model.n_rows)), 1.0)
+        self.total = np.maximum(self.sizes.sum(axis=0), 1.0)
 
     def sides(self) -> Iterable[Sides]:
         """The sides of every part in turn."""
         rows, before = self.model.rows, np.zeros(self.model.n_rows)
-        base = sum(self.fixed, np.zeros(self.model.n_rows))
+        base = self.fixed.sum(axis=0)
         for size, fixed in zip(self.sizes, self.fixed, strict=True):
             after = before + size
             first, last = before / self.total, after / self.total
@@ -149,23 +154,9 @@ def shared(room: Floats, first: Floats, last: Floats) -> Floats:
     return np.where(np.isfinite(room), part, room)
 
 
-def row_weights(model: Model, here: Bools) -> Floats:
-    """(n_rows,) sum of the coefficients, without their signs, of columns that are `here` (n_columns,)."""
-    rows = model.rows
-    direct = _weighed(rows.direct.indptr, rows.direct.indices, rows.direct.data, here)
-    of_groups = row_sizes(rows.members, here)
-    found: Floats = direct + abs(rows.weights) @ of_groups
-    return found
-
-
-def row_sizes(matrix: sparse.csr_array, here: Bools) -> Ints:
-    """(n_rows,) how many of the columns that are `here` (n_columns,) stand in each row."""
-    return _counted(matrix.indptr, matrix.indices, here)
-
-
 def _taken(matrix: sparse.csr_array, row: Ints, number: Array, n_columns: int) -> sparse.csr_array:
     """These rows, with columns under their new number (n_columns of the matrix,); -1 leaves out."""
-    size = row_sizes(matrix, number >= 0)[row]
+    size = _counted(matrix.indptr, matrix.indices, row, number >= 0)
     start = np.concatenate([[0], np.cumsum(size)])
     index, data = np.empty(start[-1], dtype=np.int32), np.empty(start[-1], dtype=matrix.data.dtype)
     _copied(matrix.indptr, matrix.indices, matrix.data, row, number, index, data)
@@ -173,24 +164,42 @@ def _taken(matrix: sparse.csr_array, row: Ints, number: Array, n_columns: int) -
     return sparse.csr_array((data, index, narrow), shape=(len(row), n_columns))
 
 
+def _weighed(matrix: sparse.csr_array, part: Ints, number: int) -> Floats:
+    """(n_rows, number) sum of the coefficients, without their signs, of the columns of each part; -1 is none."""
+    weight = np.zeros((matrix.shape[0], number))
+    _add_weights(matrix.indptr, matrix.indices, matrix.data, part, weight)
+    return weight
+
+
 @compiled
-def _counted(indptr: Array, indices: Array, here: Bools) -> Ints:
-    count = np.zeros(len(indptr) - 1, dtype=np.int64)
-    for row in range(len(count)):
+def _any_of(indptr: Array, indices: Array, here: Bools) -> Bools:
+    """(n_rows,) does a column that is `here` stand in the row."""
+    found = np.zeros(len(indptr) - 1, dtype=np.bool_)
+    for row in range(len(found)):
         for k in range(indptr[row], indptr[row + 1]):
             if here[indices[k]]:
-                count[row] += 1
+                found[row] = True
+                break
+    return found
+
+
+@compiled
+def _counted(indptr: Array, indices: Array, rows: Ints, here: Bools) -> Ints:
+    """(n of rows,) how many of the columns that are `here` stand in each of these rows."""
+    count = np.zeros(len(rows), dtype=np.int64)
+    for i in range(len(rows)):
+        for k in range(indptr[rows[i]], indptr[rows[i] + 1]):
+            if here[indices[k]]:
+                count[i] += 1
     return count
 
 
 @compiled
-def _weighed(indptr: Array, indices: Array, data: Array, here: Bools) -> Floats:
-    weight = np.zeros(len(indptr) - 1)
-    for row in range(len(weight)):
+def _add_weights(indptr: Array, indices: Array, data: Array, part: Ints, weight: Floats) -> None:
+    for row in range(len(indptr) - 1):
         for k in range(indptr[row], indptr[row + 1]):
-            if here[indices[k]]:
-                weight[row] += abs(data[k])
-    return weight
+            if part[indices[k]] >= 0:
+                weight[row, part[indices[k]]] += abs(data[k])
 
 
 @compiled

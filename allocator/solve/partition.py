@@ -66,7 +66,11 @@ def ties_of(model: Model) -> sparse.csr_array:
     ends = np.concatenate([of_entries[0], of_entries[0][-1] + of_rows[0][1:]])
     touched = np.concatenate([of_entries[1], of_rows[1]])
     size = np.diff(ends)
-    share = np.repeat(weight / np.maximum(size - 1, 1), size)
+    # Rows by their pairs, not by their kinds: a budget that the whole country stands in is cut by every cut, and ties
+    # nothing.
+    others = np.maximum(size - 1, 1)
+    others[len(of_entries[0]) - 1 :] *= np.maximum(size, 1)[len(of_entries[0]) - 1 :]
+    share = np.repeat(weight / others, size)
     n_ties = len(size)
     which = sparse.csr_array((np.ones(len(touched)), touched, ends), shape=(n_ties, n_kinds))
     weighted = sparse.csr_array((share, touched, ends), shape=(n_ties, n_kinds))
@@ -91,7 +95,9 @@ def cut_kinds(ties: sparse.csr_array, size: Ints, most: int) -> Ints:
         if len(inside) < 2:
             done.add(heaviest)
             continue
-        part[inside[~halves(sparse.csr_array(ties[inside][:, inside]), size[inside])]] = number
+        side = halves(sparse.csr_array(ties[inside][:, inside]), size[inside])
+        # An eigenvector has no sign of its own: the side of the first kind keeps its number.
+        part[inside[side != side[0]]] = number
         number += 1
 
 

@@ -23,11 +23,14 @@ FAR = 25.0
 
 
 class Places(NamedTuple):
-    """Option by option: the rows and groups that it stands in. start (n + 1,), place and coefficient (nnz,)."""
+    """Option by option: the rows and groups that it stands in. start (n + 1,), place and coefficient (nnz,).
+
+    Coefficients are float32: exact to 16 million, and what prices prove is worked out again from the rows.
+    """
 
     start: Ints
     place: Array
-    coefficient: Floats
+    coefficient: Array
 
     @classmethod
     def of(cls, model: Model) -> Places:
@@ -43,7 +46,7 @@ class Places(NamedTuple):
         _count(members.indptr, members.indices, nobody, count)
         start = np.cumsum(count)
         place = np.empty(start[-1], dtype=np.int32)
-        coefficient = np.empty(start[-1])
+        coefficient = np.empty(start[-1], dtype=np.float32)
         after = start[:-1].copy()
         _fill(direct.indptr, direct.indices, direct.data, skipped, 0, after, place, coefficient)
         _fill(members.indptr, members.indices, members.data, nobody, n_rows, after, place, coefficient)
@@ -54,7 +57,7 @@ class Places(NamedTuple):
         """Places of every option in the rows of a matrix (n_rows, n_columns)."""
         by_column = sparse.csc_array(rows[:, :n_options])
         return cls(
-            by_column.indptr.astype(np.int64), by_column.indices.astype(np.int32), by_column.data.astype(np.float64)
+            by_column.indptr.astype(np.int64), by_column.indices.astype(np.int32), by_column.data.astype(np.float32)
         )
 
 
@@ -78,7 +81,7 @@ def _fill(
     first: int,
     after: Ints,
     place: Array,
-    coefficient: Floats,
+    coefficient: Array,
 ) -> None:
     """Write the rows of each column at `after`, which moves on."""
     for row in range(len(indptr) - 1):
@@ -112,7 +115,7 @@ def bests(entry_start: Ints, value: Floats, best: Floats) -> None:
 
 
 @compiled
-def gather(option: Ints, places: Places, number: Array, start: Ints, place: Array, coefficient: Floats) -> None:
+def gather(option: Ints, places: Places, number: Array, start: Ints, place: Array, coefficient: Array) -> None:
     """Append the places of each option under their new numbers; start[i + 1] counts and becomes an end.
 
     Called first with no room in `place`, to count.

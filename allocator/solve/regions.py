@@ -20,6 +20,7 @@ from allocator.backends.process import Worker
 from allocator.certificate import UNPRICED, certified_without_prices, held_value
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
+from allocator.memory import give_back
 from allocator.solve.crew import Crew, Key, done_by
 from allocator.solve.exact import GoalSolve
 from allocator.solve.large import LargeSearch, moved_goals
@@ -29,6 +30,7 @@ from allocator.solve.pace import Pace
 from allocator.solve.part_model import Place, Shares, part_model, room_left
 from allocator.solve.partition import Regions, cut_into_regions
 from allocator.solve.plan import Plan
+from allocator.solve.pricing import places_of
 from allocator.solve.prove import prove_all
 from allocator.stopwatch import Stopwatch
 
@@ -38,9 +40,9 @@ MOST_OF_A_REGION = 4_000_000
 """Options of a region, about."""
 MOST_OF_A_BORDER = 3_000_000
 """Options of those who could cross a border and are moved at the end."""
-SHARES = (0.75, 0.6)
+SHARES = (0.85, 0.8)
 """Of what is left, for the regions; of what is then left, for the borders."""
-EVALUATIONS = 5.0
+EVALUATIONS = 10.0
 """What the proof takes, in evaluations of a bound."""
 TOLD_SECONDS = 0.9
 
@@ -65,6 +67,8 @@ class PartAnswer:
 
 def solve_part(task: Task) -> PartAnswer:
     """Do a task. A pure function of it, where its limits count work and not seconds."""
+    places_of.cache_clear()
+    give_back()
     if task.start is not None:
         return PartAnswer(improved(task.model, task.start, task.limits), None)
     answer = solve(task.model, task.limits, Stopwatch(task.limits.seconds, silent))
@@ -96,9 +100,10 @@ def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, 
     values = goal_values(model, model.column_lower)
     for k in range(len(model.goals)):
         certified_without_prices(model, k)
-    # The proof, the audit and the reasons need their time, and may not come too late.
+    # The proof and the audit need their time, and may not come too late; an audit begins with the options, once more.
     evaluation = watch.elapsed - begun
-    watch = watch.reserving(EVALUATIONS * evaluation + 3.0 * begun)
+    watch = watch.reserving(EVALUATIONS * evaluation + begun)
+    give_back()
     plan = Plan(model, complete(model, model.fixed.copy()), [])
     cancelled, prices = False, dict[int, Floats]()
     try:
@@ -126,20 +131,20 @@ def solve_regions(
 ) -> None:
     """Solve every region; together they are the plan, if it keeps every row; `prices` are filled."""
     model = plan.model
-    region = regions.of_session[model.session]
-    inside = region == regions.of_entry[model.entry]
-    parts = [np.flatnonzero(inside & (region == number)) for number in range(regions.number)]
     places: dict[Key, Place] = {}
-    waves = -(-len(parts) // crew.workers)
+    waves = -(-regions.number // crew.workers)
     end = watch.elapsed + SHARES[0] * watch.left
 
     def tasks() -> Iterator[Task]:
-        shares = Shares(model, [columns_of(model, option) for option in parts])
-        for number, (option, sides) in enumerate(zip(parts, shares.sides(), strict=True)):
+        for number, (part, place) in enumerate(parts_in_turn(model, regions)):
             key = ("region", number)
-            part, places[key] = part_model(model, option, option[model.fixed[option]], sides)
+            places[key] = replace(place, column=place.option[:0])  # nobody will ask for its columns
             seconds = max(0.0, end - watch.elapsed) / (waves - number // crew.workers)
-            yield Task(key, part, replace(limits, seconds=seconds, threads=1, seed=limits.seed + number))
+            task = Task(key, part, replace(limits, seconds=seconds, threads=1, seed=limits.seed + number))
+            del part, place  # handed over: of two regions none is kept here
+            yield task
+            del task
+            give_back()
 
     answers: dict[Key, PartAnswer] = {}
     try:
@@ -152,6 +157,26 @@ def solve_regions(
         if not feasible(model, plan.columns) or feasible(model, joined):
             plan.columns = joined
         prices.update(joined_prices(model, [(places[key], answer) for key, answer in sorted(answers.items())]))
+
+
+def parts_in_turn(model: Model, regions: Regions) -> Iterator[tuple[Model, Place]]:
+    """Every region as a model of its own: plans of all of them, put together, keep every row."""
+    part_of = parts_of(model, regions)
+    for number, sides in enumerate(Shares(model, part_of, regions.number).sides()):
+        option = np.flatnonzero(part_of[: model.n_options] == number).astype(np.int32)
+        yield part_model(model, option, option[model.fixed[option]], sides)
+
+
+def parts_of(model: Model, regions: Regions) -> Ints:
+    """(n_columns,) region of every option that crosses no border, and of every opening; -1 of the others; int16."""
+    part = np.full(model.n_columns, -1, dtype=np.int16)
+    region = regions.of_session.astype(np.int16)
+    mine = region[model.session]
+    part[: model.n_options] = np.where(mine == regions.of_entry[model.entry], mine, -1)
+    here = np.zeros(model.n_sessions, dtype=bool)
+    here[model.session[part[: model.n_options] >= 0]] = True
+    part[model.n_options : model.first_auxiliary] = np.where(here, region, -1)[model.opening_session]
+    return part
 
 
 def columns_of(model: Model, option: Ints) -> Bools:

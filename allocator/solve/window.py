@@ -181,11 +181,11 @@ class Window:
 def compact(option: Ints, sources: tuple[tuple[Places, Any], ...]) -> Places:
     """The places of these options under new numbers, those numbered -1 left out."""
     start = np.zeros(len(option) + 1, dtype=np.int64)
-    nothing = np.zeros(0, dtype=np.int32), np.zeros(0)
+    nothing = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
     for places, number in sources:
         gather(option, places, number, start, *nothing)
     start = np.cumsum(start)
-    place, coefficient = np.empty(start[-1], dtype=np.int32), np.empty(start[-1])
+    place, coefficient = np.empty(start[-1], dtype=np.int32), np.empty(start[-1], dtype=np.float32)
     after = start[:-1].copy()
     for places, number in sources:
         gather(option, places, number, after, place, coefficient)

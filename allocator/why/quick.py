@@ -71,7 +71,7 @@ def keep_better(best: dict[str, Candidate], candidate: Candidate) -> None:
 
 def with_room(case: Case, entries: Ints) -> Iterator[Candidate]:
     """Of these rows of patients, the pairs that one change lets through and for which the plan has room."""
-    width = len(case.session_ids)
+    width = np.int64(len(case.session_ids))
     screen_of: dict[int, Screen] = {}
     for pairs, screen in missed_once(case, entries):
         screen_of |= dict.fromkeys((pairs.entry * width + pairs.session).tolist(), screen)

@@ -77,11 +77,11 @@ def room_for(case: Case, entry: int, sessions: Ints) -> Room:
 
 def beside_plan(case: Case, entry: Ints, session: Ints) -> Options:
     """The plan's placements, an option of everybody who has one, and these pairs of rows (n,)."""
-    model, width = case.formulation, len(case.session_ids)
+    model, width = case.formulation, np.int64(len(case.session_ids))
     kept = case.loader.chosen | case.base_options
     found = np.unique(np.concatenate([model.entry[kept] * width + model.session[kept], entry * width + session]))
     fixed = np.isin(found, model.entry[model.fixed] * width + model.session[model.fixed])
-    return Options(case.facts, found // width, found % width, fixed)
+    return Options(case.facts, (found // width).astype(np.int32), (found % width).astype(np.int32), fixed)
 
 
 def made_room(room: Room, option: int, floor: tuple[int, ...]) -> Bools | None:

@@ -25,6 +25,7 @@ class Consent(Screen):
     sentence: ClassVar[str] = "Nobody is placed away from their home provider who said no to a transfer."
     refusal: ClassVar[str] = "the patient has not agreed to be treated away from home"
     ruled_out: ClassVar[str] = "away from home, to which the patient has not agreed"
+    by_site: ClassVar[bool] = True
 
     offer_to_not_asked: bool = parameter(
         True, "May a place away from home be planned for a patient who was not asked yet, to be offered."

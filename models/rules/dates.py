@@ -27,7 +27,7 @@ from allocator.change import Change, Edit, Miss
 from allocator.instance import Array, Bools, Instance, Ints
 from allocator.options import Facts, Options
 from allocator.rule import Screen, Violation, parameter
-from models.screening import no_session, sessions_of_entry, share_of
+from models.screening import codes_of, no_session, sessions_of_entry, share_of
 
 EARLIEST, LATEST = np.datetime64("0001-01-01"), np.datetime64("9999-12-31")
 
@@ -95,7 +95,8 @@ class Dates(Screen):
     def _window(self, instance: Instance) -> tuple[Array, Array]:
         """First and last possible day of every entry, shape (n_entries,) each."""
         column = instance.column
-        by_policy = np.array([self._notice_days(code) for code in column("patients", "clinical_priority")], np.int64)
+        code, codes = codes_of(column("patients", "clinical_priority"))
+        by_policy = np.array([self._notice_days(priority) for priority in codes], dtype=np.int64)[code]
         own = column("patients", "min_notice_days")
         days = np.where(np.isnan(own), by_policy, np.nan_to_num(own)).astype(np.int64)
         earliest = column("patients", "earliest_date")

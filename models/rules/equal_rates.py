@@ -26,7 +26,7 @@ from allocator.instance import Array, Instance
 from allocator.options import Facts, Options
 from allocator.rows import Rows
 from allocator.rule import USAGE_COLUMNS, Columns, Limit, Violation, parameter
-from models.equity import Floor, floors_within, group_labels, rate_rows, split_by
+from models.equity import Floor, floors_within, group_labels, new_options, rate_rows, split_by
 
 
 class EqualRates(Limit):
@@ -65,7 +65,7 @@ class EqualRates(Limit):
     def _shares(self, options: Options) -> Iterator[tuple[Floor, float]]:
         """(share without tolerance, tolerance) of every group, region by region."""
         names, region = np.unique(self._regions(options.instance).astype("str"), return_inverse=True)
-        free = np.flatnonzero(~options.fixed)
+        free = new_options(options)
         for base in split_by(free, region[options.entry[free]]):
             for column, tolerance in zip(self.group_columns, self.tolerances, strict=True):
                 for share in floors_within(options, group_labels(options.instance, column), base, 0.0, 1):

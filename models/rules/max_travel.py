@@ -29,6 +29,7 @@ class MaxTravel(Screen):
     sentence: ClassVar[str] = "Nobody travels longer than their own limit or, where they gave none, the policy's."
     refusal: ClassVar[str] = "every suitable session is too far away"
     ruled_out: ClassVar[str] = "too far away"
+    by_site: ClassVar[bool] = True
 
     car_minutes: int = parameter(60, "Longest journey by car.", "minutes", ge=0, le=1440)
     public_transport_minutes: int = parameter(75, "Longest journey by public transport.", "minutes", ge=0, le=1440)

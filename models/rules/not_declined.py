@@ -43,7 +43,7 @@ class NotDeclined(Screen):
         entry, session, site = options.entry[suspects], options.session[suspects], options.site[suspects]
         # Rows of sessions are numbered first, then rows of sites: one number a barred pair.
         n_sessions = len(instance.session_row)
-        width = n_sessions + len(instance.site_row)
+        width = np.int64(n_sessions + len(instance.site_row))
         pairs = [
             entry_row * width + place
             for entry_row, session_id, site_code in barred

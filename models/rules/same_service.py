@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 
 from allocator.allocation import Allocation
 from allocator.change import Miss
@@ -62,7 +63,7 @@ class SameService(Screen):
         services = column("patients", "service_code")
         wanted, offered = _same_codes(services, column("sessions", "service_code"))
         same &= wanted[options.entry] == offered[options.session]
-        pooled = np.array([service in self.pooled_codes for service in services], dtype=bool)
+        pooled = pd.Series(services, dtype=object).isin(self.pooled_codes).to_numpy()
         same &= ~pooled[options.entry] | options.at_home
         return same
 

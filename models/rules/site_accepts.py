@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,7 +23,11 @@ from allocator.change import Miss
 from allocator.instance import Bools, Floats, Instance
 from allocator.options import Facts, Options
 from allocator.rule import Screen, Violation, parameter
+from models.numbering import numbered
 from models.screening import Obstacle, flag_numbers, no_session, not_taken, sessions_of_entry, share_of, within
+
+TAKEN = ("asa_grade", "bmi", "age_years", "overnight_stays")
+"""Columns of patients that sites have limits for."""
 
 
 class SiteAccepts(Screen):
@@ -37,6 +40,7 @@ class SiteAccepts(Screen):
     )
     refusal: ClassVar[str] = "no site with a suitable session takes a patient like this one"
     ruled_out: ClassVar[str] = "at sites that do not take a patient like this one"
+    by_site: ClassVar[bool] = True
 
     unknown_fits_independent: bool = parameter(
         False,
@@ -44,24 +48,26 @@ class SiteAccepts(Screen):
     )
 
     def keep(self, options: Options) -> Bools:
-        """(n_options,) every limit of the site holds; worked out once for every site and every entry."""
-        instance = options.instance
-        hdu = flag_numbers(instance.column("patients", "needs_hdu"))
-        accepts = [self._accepts(instance, code, hdu) for code in instance.column("sites", "site_code")]
-        n_entries = len(instance.column("patients", "entry_id"))
-        kept: Bools = np.array(accepts, dtype=bool).reshape(len(accepts), n_entries)[options.site, options.entry]
+        """(n_options,) every limit of the site holds; worked out once for every site and every entry there is."""
+        entries, place = numbered(options.entry)
+        patients = {name: options.instance.column("patients", name)[entries] for name in TAKEN}
+        hdu = flag_numbers(options.instance.column("patients", "needs_hdu")[entries])
+        accepts = [
+            self._accepts(options.instance, code, patients, hdu)
+            for code in options.instance.column("sites", "site_code")
+        ]
+        kept: Bools = np.array(accepts, dtype=bool).reshape(len(accepts), len(entries))[options.site, place]
         return kept
 
-    def _accepts(self, instance: Instance, site_code: str, hdu: Floats) -> Bools:
-        """(n_entries,) does a site take each entry; `hdu` says who needs high dependency care."""
+    def _accepts(self, instance: Instance, site_code: str, patients: Mapping[str, Floats], hdu: Floats) -> Bools:
+        """(n_entries,) does a site take entries with these columns; `hdu` says who needs high dependency care."""
         site = instance.site[site_code]
         trusting = self.unknown_fits_independent or instance.provider_sector[site["provider_code"]] == "nhs"
-        column = partial(instance.column, "patients")
-        fits = within(column("asa_grade"), np.nan, site["max_asa"], trusting)
-        fits &= within(column("bmi"), np.nan, site["max_bmi"], trusting)
-        fits &= within(column("age_years"), site["min_age_years"], site["max_age_years"], trusting)
+        fits = within(patients["asa_grade"], np.nan, site["max_asa"], trusting)
+        fits &= within(patients["bmi"], np.nan, site["max_bmi"], trusting)
+        fits &= within(patients["age_years"], site["min_age_years"], site["max_age_years"], trusting)
         fits &= within(hdu, np.nan, np.nan if site["has_hdu"] else 0, trusting)
-        fits &= within(column("overnight_stays"), np.nan, np.nan if site["has_overnight"] else 0, trusting)
+        fits &= within(patients["overnight_stays"], np.nan, np.nan if site["has_overnight"] else 0, trusting)
         return fits
 
     def check(self, facts: Facts, allocation: Allocation) -> list[Violation]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -82,3 +83,36 @@ def test_screens_leave_the_same_pairs_in_any_order(facts: Facts, screens: list[S
     for first, second in itertools.pairwise(screens):
         alone = first.keep(pairs) & second.keep(pairs)
         assert through((first, second), pairs) == through((second, first), pairs) == through((), pairs.take(alone))
+
+
+def test_screens_of_sites_say_the_same_of_all_sessions_of_a_site() -> None:
+    compared = Counter[str]()
+
+    @EXAMPLES
+    @given(tiny_facts())
+    def compare(facts: Facts) -> None:
+        pairs = all_pairs(facts)
+        for screen in SCREENS:
+            said: dict[tuple[int, int], set[bool]] = {}
+            for entry, site, keep in zip(pairs.entry, pairs.site, screen.keep(pairs), strict=True):
+                said.setdefault((int(entry), int(site)), set()).add(bool(keep))
+            if screen.by_site:
+                assert all(len(answers) == 1 for answers in said.values()), screen.name
+            compared[screen.name] += any(len(answers) > 1 for answers in said.values())
+
+    compare()
+    assert compared[Dates.name] > 0, "two sessions of a site must differ, or nothing is compared"
+
+
+def test_options_are_the_pairs_that_all_screens_keep_sorted() -> None:
+    @EXAMPLES
+    @given(tiny_facts())
+    def compare(facts: Facts) -> None:
+        pairs = all_pairs(facts)
+        found = build_options(facts, SCREENS)
+        assert found.entry.dtype == found.session.dtype == np.int32
+        places = list(zip(found.entry.tolist(), found.session.tolist(), strict=True))
+        assert places == sorted(places)
+        assert through(SCREENS, pairs) == through((), found.take(~found.fixed))
+
+    compare()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from allocator.instance import Bools, Ints
 from allocator.solve.loader import Loader, complete, feasible
+from allocator.solve.obstacles import barriers
 from tests.contract.harness import auxiliary_ranges
+from tests.models_of_arrays import random_model
 from tests.solve.tiny import Case, random_cases
 
 BOTH = pytest.mark.parametrize("daily", [True, False], ids=["daily", "every rule"])
@@ -69,6 +72,30 @@ def test_addable_and_obstacles_are_what_the_rows_say(daily: bool) -> None:
                 seen["minimum"] += bool(broken - hard)
             assert not addable[loader.chosen].any()
     assert min(seen["addable"], seen["row"], seen["minimum"]) > 20
+
+
+@BOTH
+def test_barriers_are_the_rules_of_all_obstacles(daily: bool) -> None:
+    seen = 0
+    for number, case in enumerate(random_cases(0, 16, daily=daily)):
+        blocks = case.formulation.blocks
+        rule = np.repeat(np.arange(len(blocks)), [block.stop - block.start for block in blocks])
+        for loader in partial_plans(case, np.random.default_rng(number)):
+            position, row = loader.obstacles(0, loader.n_options)
+            wanted = np.zeros(loader.n_options, dtype=np.int64)
+            np.bitwise_or.at(wanted, position, 1 << rule[row])
+            assert np.array_equal(barriers(loader, rule), wanted)
+            seen += int((wanted > 0).sum())
+    assert seen > 100
+
+
+def test_a_column_has_in_a_row_what_it_has_there_by_itself_and_in_groups() -> None:
+    for seed in range(40):
+        model = random_model(np.random.default_rng(seed))
+        column = Loader(model).by_column
+        found = sparse.csc_array((column.coefficient, column.row, column.start), shape=model.rows.matrix.shape)
+        assert np.array_equal(found.toarray(), model.rows.matrix.toarray())
+        assert found.has_sorted_indices
 
 
 @BOTH

@@ -38,3 +38,21 @@ def two_towns(seed: int = 0, crossing: int = 4) -> Model:
     values = [[int(gains[entry]) for entry, _ in pairs]]
     rows = found.rows(len(pairs), members)
     return model_of(pairs, 2 * SESSIONS, rows, values, n_one_place=2 * ENTRIES)
+
+
+def four_towns() -> Model:
+    """Four towns in a ring with two people of each who could go on to the next, and budgets over everybody."""
+    pairs = [
+        (entry, session)
+        for entry in range(4 * ENTRIES)
+        for session in range(4 * SESSIONS)
+        if entry // ENTRIES == session // SESSIONS
+        or (entry % ENTRIES < 2 and (entry // ENTRIES + 1) % 4 == session // SESSIONS and session % SESSIONS == 0)
+    ]
+    found = RowList()
+    for entry in range(4 * ENTRIES):
+        found.add([(option, 1) for option, (of, _) in enumerate(pairs) if of == entry], upper=1)
+    for paid in range(3):
+        found.add([(option, 1 + option % (2 + paid)) for option in range(len(pairs))], upper=70)
+    rows = found.rows(len(pairs))
+    return model_of(pairs, 4 * SESSIONS, rows, [[1] * len(pairs)], n_one_place=4 * ENTRIES)
