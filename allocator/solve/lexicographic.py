@@ -28,12 +28,12 @@ from allocator.solve.contradiction import contradiction
 from allocator.solve.dive import improve_by_dives
 from allocator.solve.dual import MANY
 from allocator.solve.exact import GoalSolve, goal_problem, is_small, solve_goal
-from allocator.solve.improve import sweep_concerned
 from allocator.solve.large import LargeSearch, moved_goals
 from allocator.solve.loader import Loader, complete, feasible, goal_values
 from allocator.solve.pace import Pace
 from allocator.solve.plan import Plan
 from allocator.solve.prove import dual_prices, prove_all, unheard
+from allocator.solve.sweep import sweep_concerned
 from allocator.solve.teller import Teller
 from allocator.stopwatch import Stopwatch
 

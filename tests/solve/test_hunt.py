@@ -179,7 +179,7 @@ def as_large(formulation: Formulation, limits: Limits, worker: Worker) -> Answer
     watch = Stopwatch(limits.seconds)
     plan = Plan(formulation, first_plan(formulation, limits, watch, worker, True), [])
     found = Found({}, {}, None)
-    search_large(plan, found, None, limits, Teller(plan, watch), worker)
+    search_large(plan, found, None, limits, Teller(plan, watch), (worker, worker))
     fill_up(plan, watch)
     values = goal_values(formulation, plan.columns)
     certificate, bounds = prove_all(formulation, values, found.of_goals, 60.0, limits)

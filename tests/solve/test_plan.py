@@ -12,7 +12,7 @@ from allocator.answer import Ending, Limits
 from allocator.backends.problem import Budget
 from allocator.backends.process import Worker
 from allocator.certificate import held_value
-from allocator.solve import improve, lexicographic
+from allocator.solve import improve, lexicographic, sweep
 from allocator.solve.dive import improve_by_dives
 from allocator.solve.improve import parts
 from allocator.solve.lexicographic import Plan, fill_up, goal_share, solve
@@ -200,7 +200,7 @@ def test_large_path_keeps_every_row_and_is_no_better_than_the_optimum(
     largest_part: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lexicographic, "is_small", lambda formulation: False)
-    monkeypatch.setattr(improve, "LARGEST_PART", largest_part)
+    monkeypatch.setattr(sweep, "LARGEST_PART", largest_part)
     found = 0
     for case in roomy(0, 20)[:1]:
         limits = Limits(seconds=60, work=60)
