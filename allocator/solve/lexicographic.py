@@ -257,8 +257,8 @@ def share_of(budget: Budget, share: float) -> Budget:
 
 
 def goal_share(k: int, n_goals: int) -> float:
-    """Share of what is left for goal k of n: earlier goals may take three times an even share."""
-    return min(1.0, 3.0 / (n_goals - k + 2))
+    """Share of what is left for goal k of n: earlier goals may take four times an even share."""
+    return min(1.0, 4.0 / (n_goals - k + 3))
 
 
 def first_plan(model: Model, limits: Limits, watch: Stopwatch, worker: Worker, large: bool) -> Ints:
