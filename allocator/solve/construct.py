@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from allocator.formulation import Model
-from allocator.instance import Bools, Floats, Ints
+from allocator.instance import Bools, Ints
 from allocator.solve.loader import Loader
 
 PASSES = 4
@@ -39,18 +39,6 @@ def construct(model: Model, rank: Ints | None = None, begun: Bools | None = None
     pinned[entry[asked_for(model)]] = True
     first = np.where(pinned[entry], rank - len(rank), rank)
     return load(model, first, only_pins_of_the_pinned(model), begun)
-
-
-def priced_rank(model: Model, reduced: Floats) -> Ints:
-    """Rank of every option: by the first goal that it gains on, then by reduced price, largest first."""
-    n_options = model.n_options
-    level = np.full(n_options, len(model.goals))
-    for k in reversed(range(len(model.goals))):
-        level[option_gain(model, k) > 0] = k
-    order = np.lexsort([-reduced[:n_options], level])
-    rank = np.empty(n_options, dtype=np.int64)
-    rank[order] = np.arange(n_options)
-    return rank
 
 
 def option_gain(model: Model, k: int) -> Ints:

@@ -45,7 +45,7 @@ class Smallest:
     checked: bool
 
 
-class OutOfTimeError(RuntimeError):
+class NoTimeLeftError(RuntimeError):
     """A question could not be answered in what was left of the seconds."""
 
 
@@ -75,13 +75,13 @@ class Questions:
         )
         left = self._ends - time.monotonic()
         if left <= 0:
-            raise OutOfTimeError
+            raise NoTimeLeftError
         solve = cpsat.solve if solver is cpsat else highs.solve
         result = self._worker.call(solve, problem, replace(self._budget, seconds=left), seconds=left).result
         if result is not None and result.values is not None:
             return True
         if result is None or result.ending is not Ending.INFEASIBLE:
-            raise OutOfTimeError
+            raise NoTimeLeftError
         return False
 
 
@@ -115,13 +115,13 @@ def smallest_contradiction(model: Model, questions: Questions) -> Smallest:
     parts = [*pins, *(rule for rule in rules if rule)]
     try:
         chosen = smallest_set(parts, questions)
-    except OutOfTimeError:
+    except NoTimeLeftError:
         return Smallest(tuple(row for pin in pins for row in pin), (), smallest=False, checked=False)
     of_pins = [parts[k][0] for k in chosen if k < len(pins)]
     try:
         rows = needed_rows(of_pins, [row for k in chosen if k >= len(pins) for row in parts[k]], questions)
         checked = checked_again([*of_pins, *rows], questions)
-    except OutOfTimeError:
+    except NoTimeLeftError:
         return Smallest(tuple(of_pins), tuple(parts[k][0] for k in chosen if k >= len(pins)), True, checked=False)
     return Smallest(tuple(of_pins), tuple(rows), smallest=True, checked=checked)
 

@@ -23,7 +23,7 @@ from allocator.certificate import held_value
 from allocator.errors import NoPlanError
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
-from allocator.solve.construct import asked_for, construct, option_rank
+from allocator.solve.construct import asked_for, construct, option_gain, option_rank
 from allocator.solve.contradiction import contradiction
 from allocator.solve.dive import improve_by_dives
 from allocator.solve.dual import MANY
@@ -51,6 +51,8 @@ EXACT_SHARE = 0.95
 """Of the seconds of a goal of a large model, for an exact solver in each of its parts."""
 AT_ONCE, DIVES = 0.1, 0.5
 """Of the seconds of a goal of a small model on one thread: for what an exact solver does at once, and for dives."""
+BLIND_SHARE = 0.3
+"""Of the seconds of a goal that no placement gains on by itself: moves find little there."""
 SHORTEST_SECONDS = 0.5
 """Less than this is not begun: a child process alone takes as long to start."""
 RESERVE = (1.0, 1.0)
@@ -194,7 +196,9 @@ def improve_large(
 ) -> None:
     """One goal of a large model: exactly in each part, over those whom it concerns; by moves where that is too much."""
     exact, by = pace.part(EXACT_SHARE), workers[: limits.threads]
-    if not sweep_concerned(plan, held, prices, exact, limits.seed, by, large.heard):
+    if not (option_gain(plan.model, len(held)) > 0).any():
+        large.one(held, pace.part(BLIND_SHARE))
+    elif not sweep_concerned(plan, held, prices, exact, limits.seed, by, large.heard):
         large.one(held, pace.rest(1.0 - EXACT_SHARE))
 
 

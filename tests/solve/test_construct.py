@@ -8,7 +8,7 @@ import pytest
 from allocator.allocation import Allocation
 from allocator.answer import Limits
 from allocator.backends.process import Worker
-from allocator.solve.construct import asked_for, construct, option_rank, priced_rank
+from allocator.solve.construct import asked_for, construct, option_rank
 from allocator.solve.lexicographic import first_plan
 from allocator.solve.loader import complete, feasible
 from allocator.stopwatch import Stopwatch
@@ -129,11 +129,3 @@ def test_rank_follows_the_first_goal_on_which_options_differ() -> None:
         order = np.argsort(option_rank(formulation))
         vectors = [tuple(gains[:, option]) for option in order]
         assert vectors == sorted(vectors, reverse=True)
-
-
-def test_priced_rank_puts_who_gains_on_the_first_goal_first_and_then_the_reduced_price() -> None:
-    facts = make_facts([{"clinical_priority": "P4"}, {"clinical_priority": "P2"}, {}], [{"minutes": 75}])
-    formulation = case_of(facts, DAILY).formulation
-    reduced = np.zeros(formulation.columns.n)
-    reduced[:3] = (5.0, 1.0, 9.0)
-    assert priced_rank(formulation, reduced).tolist() == [2, 0, 1]
