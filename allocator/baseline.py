@@ -14,8 +14,8 @@ from allocator.instance import Array, Bools, Ints
 from allocator.options import Options
 from allocator.solve.construct import asked_for, only_pins_of_the_pinned
 from allocator.solve.loader import Loader
-from allocator.solve.partition import cut_into_regions
-from allocator.solve.regions import CUT_FROM, MOST_OF_A_REGION, parts_in_turn
+from allocator.solve.part_model import parts_in_turn
+from allocator.solve.partition import CUT_FROM, MOST_OF_A_REGION, cut_into_regions
 
 
 def baseline(formulation: Formulation) -> Allocation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -13,3 +14,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def compiled(function: Function) -> Function:
     """numba.njit, cached beside the source and without the interpreter's lock, typed as what it compiles."""
     return cast(Function, numba.njit(cache=True, nogil=True)(function))
+
+
+def is_cold(function: Callable[..., Any]) -> bool:
+    """Was this compiled function never compiled here, neither by this process nor, as files say, by one before it."""
+    dispatcher = cast(Any, function)
+    name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}-*.nbi"
+    return not dispatcher.signatures and not any(Path(dispatcher._cache.cache_path).glob(name))

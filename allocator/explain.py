@@ -136,7 +136,9 @@ def unplaced_spans(options: Options, chosen: Bools, allocation: Allocation) -> t
     stops = np.append(starts[1:], len(options))
     placed = np.zeros(len(options.facts.standing.waiting), dtype=bool)
     placed[options.entry[chosen]] = True
-    placed[[options.instance.entry_row[entry_id] for entry_id in allocation.of_entry]] = True
+    rows = options.instance.entry_row
+    # Of a plan that was tampered with the audit says which entries are in no table.
+    placed[[rows[entry_id] for entry_id in allocation.of_entry if entry_id in rows]] = True
     left = ~placed[options.entry[starts]]
     return starts[left], stops[left]
 
@@ -174,10 +176,14 @@ def worsened(formulation: Formulation, loader: Loader, option: int, standing: In
 
 
 def loaded(formulation: Formulation, allocation: Allocation) -> Loader:
-    """A loader that holds the plan."""
+    """A loader that holds the plan; placements of ids that are in no table are for the audit to find."""
     options = formulation.options
     entry_row, session_row = options.instance.entry_row, options.instance.session_row
-    rows = [(entry_row[place.entry_id], session_row[place.session_id]) for place in allocation.placements]
+    rows = [
+        (entry_row[place.entry_id], session_row[place.session_id])
+        for place in allocation.placements
+        if place.entry_id in entry_row and place.session_id in session_row
+    ]
     entry, session = np.array(rows, dtype=options.entry.dtype).reshape(-1, 2).T
     spans = (np.searchsorted(options.entry, entry, side=side).tolist() for side in ("left", "right"))
     chosen = options.fixed.copy()

@@ -20,7 +20,9 @@ from allocator.rule import closed_sessions, find_conflicts
 from allocator.solve.crew import Crew, local_crew
 from allocator.solve.lexicographic import solve
 from allocator.solve.loader import complete
-from allocator.solve.regions import CUT_FROM, solve_by_region
+from allocator.solve.partition import CUT_FROM
+from allocator.solve.ready import compile_for, needs_compiling
+from allocator.solve.regions import solve_by_region
 from allocator.stopwatch import Stopwatch
 from allocator.warm import memory_of, pairs_of, start_of
 
@@ -55,6 +57,9 @@ def planned(
         options = build_options(facts, policy.screens, closed_sessions(facts, conflicts))
     with watch.stage("formulate"):
         formulation = formulate(options, policy)
+    if needs_compiling(formulation, limits) and formulation.n_options <= CUT_FROM:
+        with watch.outside("compile"):
+            compile_for(formulation, limits)
     with watch.stage("solve"):
         watch.named = partial(pairs_of, formulation)
         if limits.backend == "auto" and formulation.n_options > CUT_FROM:

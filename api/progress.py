@@ -13,6 +13,7 @@ STAGES = {
     "read": "Reading and checking the tables",
     "options": "Finding who could go where",
     "formulate": "Writing the rules down as numbers",
+    "compile": "Getting ready, once on this machine; it may take a minute",
     "solve": "Planning",
     "prove": "Proving how good the plan is",
     "audit": "Auditing the plan",

@@ -6,7 +6,7 @@ among parts so that what each keeps adds up to what the whole has (`Shares`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from allocator.compiled import compiled
 from allocator.formulation import Block, GoalVector, Model
 from allocator.instance import Array, Bools, Floats, Ints, read_only
 from allocator.rows import Rows
+from allocator.solve.partition import Regions
 
 Sides = tuple[Floats, Floats]
 """Lower and upper side of every row, each (n_rows,)."""
@@ -144,6 +145,26 @@ class Shares:
             last = np.where(after >= self.total, 1.0, last)
             yield tuple(fixed + shared(side - base, first, last) for side in (rows.lower, rows.upper))  # type: ignore[misc]
             before = after
+
+
+def parts_in_turn(model: Model, regions: Regions) -> Iterator[tuple[Model, Place]]:
+    """Every region as a model of its own: plans of all of them, put together, keep every row."""
+    part_of = parts_of(model, regions)
+    for number, sides in enumerate(Shares(model, part_of, regions.number).sides()):
+        option = np.flatnonzero(part_of[: model.n_options] == number).astype(np.int32)
+        yield part_model(model, option, option[model.fixed[option]], sides)
+
+
+def parts_of(model: Model, regions: Regions) -> Ints:
+    """(n_columns,) region of every option that crosses no border, and of every opening; -1 of the others; int16."""
+    part = np.full(model.n_columns, -1, dtype=np.int16)
+    region = regions.of_session.astype(np.int16)
+    mine = region[model.session]
+    part[: model.n_options] = np.where(mine == regions.of_entry[model.entry], mine, -1)
+    here = np.zeros(model.n_sessions, dtype=bool)
+    here[model.session[part[: model.n_options] >= 0]] = True
+    part[model.n_options : model.first_auxiliary] = np.where(here, region, -1)[model.opening_session]
+    return part
 
 
 def shared(room: Floats, first: Floats, last: Floats) -> Floats:

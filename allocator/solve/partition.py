@@ -20,6 +20,11 @@ from allocator.compiled import compiled
 from allocator.formulation import Model
 from allocator.instance import Array, Bools, Floats, Ints
 
+CUT_FROM = 8_000_000
+"""Options from which a model is cut."""
+MOST_OF_A_REGION = 4_000_000
+"""Options of a region, about."""
+
 SMALLEST_SIDE = 0.2
 """Of the options of a part that is cut, those of the smaller side at least."""
 DENSE = 300

@@ -27,17 +27,13 @@ from allocator.solve.large import LargeSearch, moved_goals
 from allocator.solve.lexicographic import first_plan, goal_result, solve
 from allocator.solve.loader import complete, feasible, goal_values
 from allocator.solve.pace import Pace
-from allocator.solve.part_model import Place, Shares, part_model, room_left
-from allocator.solve.partition import Regions, cut_into_regions
+from allocator.solve.part_model import Place, part_model, parts_in_turn, room_left
+from allocator.solve.partition import MOST_OF_A_REGION, Regions, cut_into_regions
 from allocator.solve.plan import Plan
 from allocator.solve.pricing import places_of
 from allocator.solve.prove import prove_all
 from allocator.stopwatch import Stopwatch
 
-CUT_FROM = 8_000_000
-"""Options from which a model is cut."""
-MOST_OF_A_REGION = 4_000_000
-"""Options of a region, about."""
 MOST_OF_A_BORDER = 3_000_000
 """Options of those who could cross a border and are moved at the end."""
 SHARES = (0.85, 0.8)
@@ -157,26 +153,6 @@ def solve_regions(
         if not feasible(model, plan.columns) or feasible(model, joined):
             plan.columns = joined
         prices.update(joined_prices(model, [(places[key], answer) for key, answer in sorted(answers.items())]))
-
-
-def parts_in_turn(model: Model, regions: Regions) -> Iterator[tuple[Model, Place]]:
-    """Every region as a model of its own: plans of all of them, put together, keep every row."""
-    part_of = parts_of(model, regions)
-    for number, sides in enumerate(Shares(model, part_of, regions.number).sides()):
-        option = np.flatnonzero(part_of[: model.n_options] == number).astype(np.int32)
-        yield part_model(model, option, option[model.fixed[option]], sides)
-
-
-def parts_of(model: Model, regions: Regions) -> Ints:
-    """(n_columns,) region of every option that crosses no border, and of every opening; -1 of the others; int16."""
-    part = np.full(model.n_columns, -1, dtype=np.int16)
-    region = regions.of_session.astype(np.int16)
-    mine = region[model.session]
-    part[: model.n_options] = np.where(mine == regions.of_entry[model.entry], mine, -1)
-    here = np.zeros(model.n_sessions, dtype=bool)
-    here[model.session[part[: model.n_options] >= 0]] = True
-    part[model.n_options : model.first_auxiliary] = np.where(here, region, -1)[model.opening_session]
-    return part
 
 
 def columns_of(model: Model, option: Ints) -> Bools:

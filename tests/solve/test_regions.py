@@ -31,9 +31,9 @@ from allocator.solve import regions
 from allocator.solve.crew import Crew, Key, done_by, local_crew
 from allocator.solve.exact import solve_goal
 from allocator.solve.loader import complete, feasible
-from allocator.solve.part_model import Shares, part_model
+from allocator.solve.part_model import Shares, part_model, parts_of
 from allocator.solve.partition import cut_into_regions
-from allocator.solve.regions import parts_of, solve_by_region
+from allocator.solve.regions import solve_by_region
 from allocator.stopwatch import Stopwatch
 from benchmarks.sketch import sketch_instance, sketch_policy
 from tests.solve.errands import Errand, run_deadly, run_errand
