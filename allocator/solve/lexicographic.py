@@ -87,8 +87,11 @@ def solve(model: Model, limits: Limits, watch: Stopwatch, start: Start | None = 
                 search_small(plan, found, limits, teller, (worker, second))
         except KeyboardInterrupt:
             cancelled = True
-    if model.n_options <= MANY:
-        fill_up(plan, watch)
+    try:
+        if model.n_options <= MANY:
+            fill_up(plan, watch)
+    except KeyboardInterrupt:  # whoever was added stays
+        cancelled = True
     values = goal_values(model, plan.columns)
     try:
         seconds, heard = (0.0, unheard) if cancelled else (watch.left, teller.proving)

@@ -230,6 +230,19 @@ def test_goal_of_a_large_model_is_optimal_only_where_the_optimum_is_reached(monk
     assert {Ending.OPTIMAL, Ending.WORK_LIMIT} <= seen
 
 
+def test_cancel_while_a_plan_is_filled_up_keeps_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lexicographic, "fill_up", interrupted)
+    case = roomy(0, 20)[0]
+    limits = Limits(seconds=60, work=60)
+    answer = solve(case.formulation, limits, Stopwatch(limits.seconds))
+    assert answer.ending is Ending.CANCELLED
+    assert feasible(case.formulation, complete(case.formulation, answer.chosen))
+    assert answer.chosen.sum() > case.formulation.fixed.sum()
+
+
 def test_shares_of_the_goals_leave_time_for_each() -> None:
     """Each of 13 goals gets its share of what is left; the last has all of it, none has nothing."""
     left, shares = 1.0, []
