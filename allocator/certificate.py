@@ -28,7 +28,7 @@ from scipy import sparse
 
 from allocator.answer import Certificate
 from allocator.formulation import Model
-from allocator.instance import Bools, Floats, Ints
+from allocator.instance import Array, Bools, Floats, Ints
 from allocator.session_bound import session_values
 
 SCALE = 2**20
@@ -121,7 +121,7 @@ class Terms:
 
 def terms_of(model: Model, k: int, held: Sequence[int], prices: Ints, scale: int, by_session: bool) -> Terms:
     """Goal k at row prices (n_rows + k,), earlier goals held at `held`. Raises PricesTooLargeError."""
-    rows, goal, earlier = model.rows, model.goals[k], model.goals[: len(held)]
+    rows, goal = model.rows, model.goals[k]
     below, above = goal_sides(model, held)
     lower, upper = np.concatenate([rows.lower, below]), np.concatenate([rows.upper, above])
     prices = np.where(priced_rows(model, len(held), by_session), prices, 0)
@@ -129,11 +129,19 @@ def terms_of(model: Model, k: int, held: Sequence[int], prices: Ints, scale: int
     # An open side proves nothing: its price counts as none.
     prices = np.where(np.isfinite(sides), prices, 0)
     _refuse_overflow(model, prices, scale * np.abs(goal.values.astype(np.float64)), _widest(model, by_session))
-    reduced = sign_of(model, k) * scale * goal.values - rows.column_prices(prices[: model.n_rows])
-    for price, before in zip(prices[model.n_rows :].tolist(), earlier, strict=True):
+    return Terms(prices, sides, reduced_prices(model, sign_of(model, k) * scale * goal.values, prices))
+
+
+def reduced_prices(model: Model, gains: Array, prices: Array) -> Array:
+    """(n_columns,) gains less what the rows cost at these prices (n_rows + n_held,), whole numbers or floats.
+
+    gains (n_columns,) larger is better; rows beyond the model's hold its first goals.
+    """
+    reduced: Array = gains - model.rows.column_prices(prices[: model.n_rows])
+    for price, held in zip(prices[model.n_rows :].tolist(), model.goals, strict=False):
         if price:
-            reduced -= price * before.values
-    return Terms(prices, sides, reduced)
+            reduced -= price * held.values
+    return reduced
 
 
 def sign_of(model: Model, k: int) -> int:

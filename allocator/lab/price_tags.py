@@ -32,7 +32,7 @@ import numpy as np
 
 from allocator.allocation import Allocation
 from allocator.answer import Certificate
-from allocator.certificate import bound_of, goal_sides, held_value, priced_rows
+from allocator.certificate import bound_of, held_value, priced_rows, terms_of
 from allocator.errors import ContradictionError
 from allocator.formulation import Formulation
 from allocator.instance import Ints
@@ -203,7 +203,7 @@ def bounds_on(priced: Priced, ground: Ground, values: Sequence[int]) -> tuple[in
 def price_new_rows(model: Formulation, k: int, held: Sequence[int], prices: Ints, scale: int, new: Ints) -> None:
     """Write prices of new rows into `prices` (n_rows + k,): each where the bound is least, one after the other."""
     may = priced_rows(model, k)
-    reduced = reduced_prices(model, k, held, prices, scale)
+    reduced = terms_of(model, k, held, prices, scale, by_session=False).reduced
     n_options = model.n_options
     for row in new[may[new] & np.isfinite(model.rows.upper[new])].tolist():
         line = model.rows.direct[[row]].tocoo()
@@ -220,20 +220,6 @@ def price_new_rows(model: Formulation, k: int, held: Sequence[int], prices: Ints
             marginal = order[beyond[0]]
             prices[row] = int(surplus[marginal] // weight[marginal])
             reduced[line.col] -= prices[row] * line.data
-
-
-def reduced_prices(model: Formulation, k: int, held: Sequence[int], prices: Ints, scale: int) -> Ints:
-    """(n_columns,) what each column is worth above the prices, as `bound_of` has it."""
-    goal = model.goals[k]
-    below, above = goal_sides(model, held)
-    lower, upper = np.concatenate([model.rows.lower, below]), np.concatenate([model.rows.upper, above])
-    sides = np.where(prices > 0, upper, np.where(prices < 0, lower, 0.0))
-    valid = np.where(priced_rows(model, k) & np.isfinite(sides), prices, 0)
-    reduced: Ints = (1 if goal.sense == "max" else -1) * scale * goal.values
-    reduced = reduced - model.rows.column_prices(valid[: model.n_rows])
-    for price, before in zip(valid[model.n_rows :].tolist(), model.goals, strict=False):
-        reduced = reduced - price * before.values
-    return reduced
 
 
 def best_elsewhere(model: Formulation, reduced: Ints, option: Ints) -> Ints:

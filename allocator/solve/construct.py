@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from allocator.certificate import sign_of
 from allocator.formulation import Model
-from allocator.instance import Bools, Ints
+from allocator.instance import Bools, Floats, Ints
 from allocator.solve.loader import Loader
 
 PASSES = 4
@@ -41,10 +42,15 @@ def construct(model: Model, rank: Ints | None = None, begun: Bools | None = None
     return load(model, first, only_pins_of_the_pinned(model), begun)
 
 
+def own_gains(model: Model, k: int) -> Floats:
+    """(n_columns,) one goal in its own units, larger is better."""
+    return (sign_of(model, k) * model.goals[k].values).astype(np.float64)
+
+
 def option_gain(model: Model, k: int) -> Ints:
     """What each option does for goal k, larger is better, (n_options,)."""
-    goal = model.goals[k]
-    return (goal.values if goal.sense == "max" else -goal.values)[: model.n_options]
+    gain: Ints = sign_of(model, k) * model.goals[k].values[: model.n_options]
+    return gain
 
 
 def only_pins_of_the_pinned(model: Model) -> Bools:

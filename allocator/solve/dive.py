@@ -18,9 +18,9 @@ from allocator.backends.process import Worker
 from allocator.certificate import goal_rows
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
+from allocator.solve.construct import own_gains
 from allocator.solve.dual import silent, solve_dual
 from allocator.solve.improve import MOVE_NODES, move, prepare
-from allocator.solve.large import own_gains
 from allocator.solve.loader import complete
 from allocator.solve.master import Master, Pattern
 from allocator.solve.pace import Pace

@@ -19,14 +19,14 @@ from allocator.certificate import goal_rows
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.solve.arrays import Layout, Part
-from allocator.solve.construct import option_rank
+from allocator.solve.construct import option_rank, own_gains
 from allocator.solve.dual import MANY, Dual, solve_dual
 from allocator.solve.improve import blended
 from allocator.solve.loader import complete
 from allocator.solve.pace import Pace
 from allocator.solve.plan import Plan
 from allocator.solve.search import HOT, Search
-from allocator.solve.sweep import sweep_small
+from allocator.solve.sweep import near_the_best, sweep_small
 
 TOGETHER = 0.4
 """Weight of each goal in the sum of all, relative to the goal before it, per typical gain of one placement."""
@@ -35,9 +35,9 @@ BOOST = 5.0
 DUAL_SHARE = 0.4
 """Of a stretch, for prices at most; the search has the rest."""
 CYCLES = (0.15, 0.25, 0.4)
+"""Shares of a search that its annealings take, one after the other, each from the best plan so far."""
 SWEEP_SHARE = 0.1
 """Of a search, for each of two sweeps over small parts."""
-"""Shares of a search that its annealings take, one after the other, each from the best plan so far."""
 CORE = 0.25
 """Options that lose more than so much of a typical gain, at the prices, are left out of the search of a huge model."""
 LOADED = 0.02
@@ -57,12 +57,6 @@ def gains_of(model: Model, k: int | None = None) -> Floats:
     if len(moved) == 1:
         return own_gains(model, moved[0])
     return -blended(model, 0, [TOGETHER**place * (BOOST if number == k else 1.0) for place, number in enumerate(moved)])
-
-
-def own_gains(model: Model, k: int) -> Floats:
-    """(n_columns,) one goal in its own units, larger is better."""
-    goal = model.goals[k]
-    return (goal.values if goal.sense == "max" else -goal.values).astype(np.float64)
 
 
 @dataclass(eq=False)
@@ -85,25 +79,25 @@ class LargeSearch:
     def together(self, pace: Pace, chosen: Bools | None) -> None:
         """All goals at once, from placements (n_options,) of an earlier plan or from nothing."""
         model, gains = self.plan.model, gains_of(self.plan.model)
-        whole: Part | None = Part.of(self.layout, np.ones(model.n_options, dtype=bool))
-        assert whole is not None
-        self._load(whole, gains, np.argsort(option_rank(model)[whole.option], kind="stable"))
+        part: Part | None = self._loaded(gains)
         if model.n_options > MANY:
-            whole = None  # some options are left out below, and the dual needs the room
+            part = None  # some options are left out below, and the dual needs the room
         dual = self._dual(gains, pace)
-        core = self._core(gains, dual.prices) | (dual.shares > LOADED)
-        part = whole if whole is not None and core.all() else Part.of(self.layout, core)
+        if part is None:
+            part = Part.of(self.layout, self._core(gains, dual.prices) | (dual.shares > LOADED))
         search = Search(part, gains, dual.prices, model.column_lower, self.seed)
         search.start(order_of(dual, part) if chosen is None else np.flatnonzero(chosen[part.option]))
         self._anneal(search, (), pace.rest(1.0 - DUAL_SHARE), 1.0 if chosen is None else WARMTH)
 
-    def _load(self, part: Part, gains: Floats, order: Ints) -> None:
-        """A plan from the first second: everybody in order, wherever they fit."""
-        nothing = np.zeros(self.plan.model.n_rows)
-        search = Search(part, gains, nothing, self.plan.model.column_lower, self.seed)
-        search.load(order)
+    def _loaded(self, gains: Floats) -> Part:
+        """All options as one part, and from the first second a plan: everybody in order, wherever they fit."""
+        model = self.plan.model
+        part = Part.of(self.layout, np.ones(model.n_options, dtype=bool))
+        search = Search(part, gains, np.zeros(model.n_rows), model.column_lower, self.seed)
+        search.load(np.argsort(option_rank(model)[part.option], kind="stable"))
         if search.best is not None:
-            self.plan.offer(complete(self.plan.model, part.chosen(search.best.place)), ())
+            self.plan.offer(complete(model, part.chosen(search.best.place)), ())
+        return part
 
     def one(self, held: Sequence[int], pace: Pace) -> None:
         """The goal after those held, from the plan as it stands."""
@@ -116,20 +110,14 @@ class LargeSearch:
         self._anneal(search, held, pace.rest(1.0 - DUAL_SHARE), WARMTH)
 
     def _core(self, gains: Floats, prices: Floats) -> Bools:
-        """(n_options,) options that lose little at these prices against the best of their entry, and the plan's own.
+        """(n_options,) options near the best of their entry at these prices (n_rows,), and the plan's own.
 
         All of them where there are not too many: prices that had little time are no reason to leave anybody out.
         """
         model = self.plan.model
         if model.n_options <= MANY:
             return np.ones(model.n_options, dtype=bool)
-        reduced = (gains - model.rows.column_prices(prices))[: model.n_options]
-        best = np.zeros(model.n_entries)
-        np.maximum.at(best, model.entry, reduced)
-        usual = np.abs(gains[: model.n_options])
-        near = CORE * float(np.median(usual[usual > 0])) if usual.any() else np.inf
-        core: Bools = (reduced >= best[model.entry] - near) | self.plan.chosen
-        return core
+        return near_the_best(model, gains, prices, CORE) | self.plan.chosen
 
     def _dual(self, gains: Floats, pace: Pace) -> Dual:
         short = pace.part(DUAL_SHARE)

@@ -31,13 +31,14 @@ from allocator.certificate import (
     goal_rows,
     held_value,
     priced_rows,
+    reduced_prices,
     whole_prices,
 )
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
+from allocator.solve.construct import own_gains
 from allocator.solve.dual import OutOfTimeError, silent, solve_dual
 from allocator.solve.exact import goal_problem
-from allocator.solve.large import own_gains
 from allocator.solve.patterns import sharpen
 
 LARGEST_RELAXATION = 30_000
@@ -157,10 +158,7 @@ def entry_prices(model: Model, gains: Floats, prices: Floats) -> Floats:
     """
     if any(prices[block.start : block.stop].any() for block in model.blocks if block.label == UNPRICED):
         return prices
-    reduced = gains - model.rows.column_prices(prices[: model.n_rows])
-    for price, earlier in zip(prices[model.n_rows :].tolist(), model.goals, strict=False):
-        if price:
-            reduced = reduced - price * earlier.values
+    reduced = reduced_prices(model, gains, prices)
     best = np.full(model.n_entries, -np.inf)
     np.maximum.at(best, model.entry, reduced[: model.n_options])
     found = prices.copy()

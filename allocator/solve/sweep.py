@@ -15,9 +15,10 @@ import numpy as np
 
 from allocator.backends.problem import Budget
 from allocator.backends.process import TICK_SECONDS, Worker, nothing, side_by_side
+from allocator.certificate import reduced_prices
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
-from allocator.solve.construct import construct, option_gain, option_rank
+from allocator.solve.construct import construct, option_gain, option_rank, own_gains
 from allocator.solve.improve import MOVE_NODES, move, parts, prepare
 from allocator.solve.loader import complete
 from allocator.solve.pace import Pace
@@ -69,9 +70,8 @@ def sweep_concerned(
     whole, fits = parts_concerned(plan, k, prices)
     if not whole:
         return False
-    goal, at_once = model.goals[k], len(workers) if pace.steps is None else 1
-    costs = (goal.values if goal.sense == "min" else -goal.values).astype(np.float64)
-    around = replace(prepare(model, held), objective=costs)
+    at_once = len(workers) if pace.steps is None else 1
+    around = replace(prepare(model, held), objective=-own_gains(model, k))
     idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
     for worker in workers[:at_once]:
         idle.put(worker)
@@ -117,7 +117,7 @@ def parts_concerned(plan: Plan, k: int, prices: Floats) -> tuple[list[Ints], boo
     """
     model = plan.model
     gaining = np.max([option_gain(model, j) for j in range(k + 1)], axis=0) > 0
-    concerned = np.isin(model.entry, model.entry[gaining]) & near_the_best(model, k, prices)
+    concerned = np.isin(model.entry, model.entry[gaining]) & near_the_best(model, own_gains(model, k), prices, NEAR)
     concerned = (concerned | plan.chosen) & ~model.fixed
     part = parts(model)[model.entry]
     if concerned.sum() <= SMALL_PART:
@@ -137,17 +137,17 @@ def budget_of_part(pace: Pace, share: float, seed: int) -> Budget:
     return Budget(min(PART_SECONDS, max(LEAST_PART_SECONDS, share * (1.0 - pace.done) * pace.seconds)), None, seed)
 
 
-def near_the_best(model: Model, k: int, prices: Floats) -> Bools:
-    """(n_options,) options that lose little at these row prices (n_rows + k,) for goal k against their entry's best."""
-    gain = option_gain(model, k)
-    reduced = gain - model.rows.column_prices(prices[: model.n_rows])[: model.n_options]
-    for price, earlier in zip(prices[model.n_rows :].tolist(), model.goals, strict=False):
-        if price:
-            reduced = reduced - price * earlier.values[: model.n_options]
+def near_the_best(model: Model, gains: Floats, prices: Floats, share: float) -> Bools:
+    """(n_options,) options that lose at most such a share of a typical gain against their entry's best, or nothing.
+
+    gains (n_columns,) larger is better; prices (n_rows + n_held,).
+    """
+    reduced = reduced_prices(model, gains, prices)[: model.n_options]
     best = np.zeros(model.n_entries)
     np.maximum.at(best, model.entry, reduced)
-    usual = np.abs(gain[gain != 0])
-    near: Bools = best[model.entry] - reduced <= NEAR * (float(np.median(usual)) if len(usual) else np.inf)
+    usual = np.abs(gains[: model.n_options])
+    within = share * float(np.median(usual[usual > 0])) if usual.any() else np.inf
+    near: Bools = reduced >= best[model.entry] - within
     return near
 
 

@@ -14,8 +14,8 @@ from allocator.backends.process import Worker
 from allocator.certificate import SCALE, bound_of, certified_bound, goal_rows, held_value, whole_prices
 from allocator.formulation import Model
 from allocator.instance import Floats
+from allocator.solve.construct import own_gains
 from allocator.solve.dual import OutOfTimeError
-from allocator.solve.large import own_gains
 from allocator.solve.patterns import PatternWindow, SessionPricing, sharpen, starts_in, table_sizes
 from allocator.solve.prove import entry_prices, prove, prove_all
 from allocator.solve.soft_patterns import Tables, logarithmic, plain, soften_patterns, without_table

@@ -17,8 +17,8 @@ from allocator.certificate import goal_rows, held_value
 from allocator.instance import Floats
 from allocator.run import allocate
 from allocator.solve import prove
+from allocator.solve.construct import own_gains
 from allocator.solve.dual import solve_dual
-from allocator.solve.large import own_gains
 from allocator.solve.loader import complete, goal_values
 from allocator.solve.plan import Plan
 from allocator.solve.teller import Teller, rounded_outwards
