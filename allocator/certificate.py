@@ -194,10 +194,10 @@ def boxed_part(model: Model, reduced: Ints, columns: Ints) -> int:
     return exact_sum(boxed_values(model, reduced, columns))
 
 
-def boxed_values(model: Model, reduced: Ints, columns: Ints) -> Ints:
+def boxed_values(model: Model, reduced: Array, columns: Ints) -> Array:
     """(len(columns),) the best reduced price over the box of each."""
     low, high = model.column_lower[columns], model.column_upper[columns]
-    best: Ints = np.maximum(reduced[columns] * low, reduced[columns] * high)
+    best: Array = np.maximum(reduced[columns] * low, reduced[columns] * high)
     return best
 
 

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from allocator.answer import Ending
 from allocator.backends.problem import Budget, Incumbent, Problem, Result, checked, whole_bound
-from allocator.instance import Floats
+from allocator.instance import Array, Floats
 
 Status = highspy.HighsModelStatus
 BOUND_SECONDS = 1.0
@@ -98,28 +98,41 @@ def relaxation_prices(problem: Problem, budget: Budget, incumbent: Incumbent) ->
 
 def loaded(problem: Problem, budget: Budget, *, integer: bool) -> highspy.Highs:
     """A silent HiGHS with the problem in it."""
-    by_column = problem.matrix.tocsc()
-    model = highspy.HighsLp()
-    model.num_col_, model.num_row_ = problem.n_columns, len(problem.lower)
-    model.col_cost_ = problem.costs.astype(np.float64)
-    model.col_lower_ = problem.column_lower.astype(np.float64)
-    model.col_upper_ = problem.column_upper.astype(np.float64)
-    model.row_lower_ = np.where(np.isneginf(problem.lower), -highspy.kHighsInf, problem.lower)
-    model.row_upper_ = np.where(np.isposinf(problem.upper), highspy.kHighsInf, problem.upper)
-    model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    model.a_matrix_.start_ = by_column.indptr.astype(np.int32)
-    model.a_matrix_.index_ = by_column.indices.astype(np.int32)
-    model.a_matrix_.value_ = by_column.data.astype(np.float64)
+    box = problem.column_lower, problem.column_upper
+    model = linear(problem.matrix.tocsc(), problem.costs, box, problem.lower, problem.upper)
     if integer:
         model.integrality_ = [highspy.HighsVarType.kInteger] * problem.n_columns
-    highs = highspy.Highs()
-    highs.setOptionValue("output_flag", False)
-    # Its thread count is global to a process and a change makes later solves fail; one is also reproducible.
-    highs.setOptionValue("threads", 1)
+    highs = quiet()
     highs.setOptionValue("random_seed", budget.seed)
     if np.isfinite(budget.seconds):
         highs.setOptionValue("time_limit", float(budget.seconds))
     highs.passModel(model)
+    return highs
+
+
+def linear(
+    matrix: sparse.csc_array, costs: Array, box: tuple[Array, Array], lower: Floats, upper: Floats
+) -> highspy.HighsLp:
+    """minimise costs @ x with lower <= matrix @ x <= upper and x in the box; infinite where a side is open."""
+    model = highspy.HighsLp()
+    model.num_row_, model.num_col_ = matrix.shape
+    model.col_cost_ = costs.astype(np.float64)
+    model.col_lower_, model.col_upper_ = (side.astype(np.float64) for side in box)
+    model.row_lower_ = np.where(np.isneginf(lower), -highspy.kHighsInf, lower)
+    model.row_upper_ = np.where(np.isposinf(upper), highspy.kHighsInf, upper)
+    model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    model.a_matrix_.start_ = matrix.indptr.astype(np.int32)
+    model.a_matrix_.index_ = matrix.indices.astype(np.int32)
+    model.a_matrix_.value_ = matrix.data.astype(np.float64)
+    return model
+
+
+def quiet() -> highspy.Highs:
+    """A HiGHS that prints nothing."""
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    # Its thread count is global to a process and a change makes later solves fail; one is also reproducible.
+    highs.setOptionValue("threads", 1)
     return highs
 
 
@@ -130,23 +143,12 @@ class Relaxation:
     """
 
     def __init__(
-        self, matrix: sparse.csc_array, costs: Floats, box: tuple[Floats, Floats], lower: Floats, upper: Floats
+        self, matrix: sparse.csc_array, costs: Floats, box: tuple[Array, Array], lower: Floats, upper: Floats
     ) -> None:
-        model = highspy.HighsLp()
-        model.num_row_, model.num_col_ = matrix.shape
-        model.col_cost_ = costs
-        model.col_lower_, model.col_upper_ = box
-        model.row_lower_, model.row_upper_ = lower, upper
-        model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-        model.a_matrix_.start_ = matrix.indptr.astype(np.int32)
-        model.a_matrix_.index_ = matrix.indices.astype(np.int32)
-        model.a_matrix_.value_ = matrix.data.astype(np.float64)
-        self._highs = highspy.Highs()
-        self._highs.setOptionValue("output_flag", False)
-        self._highs.setOptionValue("threads", 1)
+        self._highs = quiet()
         # Every solve begins from the basis of the one before, which presolve would throw away.
         self._highs.setOptionValue("presolve", "off")
-        self._highs.passModel(model)
+        self._highs.passModel(linear(matrix, costs, box, lower, upper))
         self._n_first = matrix.shape[1]
 
     def add(self, matrix: sparse.csc_array, costs: Floats) -> None:

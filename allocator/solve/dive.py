@@ -114,9 +114,7 @@ def dive(
     model = master.model
     try:
         if kept.any():
-            patterns = master.patterns_of(kept)
-            master.know(patterns)
-            master.fix([master.number[session, option.tobytes()] for session, option in patterns])
+            master.keep(kept)
         while True:
             if master.fixed and master.solve(cutoff, ITERATIONS, stop) < cutoff:
                 return None
@@ -125,10 +123,7 @@ def dive(
             free = ~master.blocked & ~model.fixed
             share = master.shares()
             if free.sum() <= FEW or not share.any():
-                chosen = model.fixed.copy()
-                for number in master.fixed:
-                    chosen[master.patterns[number][1]] = True
-                return chosen, free
+                return model.fixed | master.placed, free
             sure = np.flatnonzero(share > SURE)
             if not len(sure):
                 sure = np.array([np.argmax(share + NOISE * random.random(len(share)) * (share > 0))])

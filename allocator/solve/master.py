@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from allocator.backends.highs import Relaxation
-from allocator.certificate import priced_rows, with_held
+from allocator.certificate import boxed_beside_sessions, boxed_values, priced_rows, with_held
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.session_bound import best_patterns
@@ -39,6 +39,12 @@ LEAST_SHARE = 1e-6
 
 Pattern = tuple[int, Ints]
 """A session and its options, sorted."""
+
+
+def key_of(pattern: Pattern) -> tuple[int, bytes]:
+    """Equal where patterns are the same."""
+    session, option = pattern
+    return session, option.tobytes()
 
 
 class Master:
@@ -66,10 +72,8 @@ class Master:
         self.fixed: list[int] = []
         self.taken = np.zeros(model.n_entries, dtype=bool)
         self.settled = np.zeros(model.n_sessions, dtype=bool)
-        boxed = np.arange(model.n_columns) >= model.n_options
         self.opened = np.flatnonzero(model.sessions.opening >= 0)
-        boxed[model.sessions.opening[self.opened]] = False
-        self.boxed = np.flatnonzero(boxed)
+        self.boxed = boxed_beside_sessions(model)
         self.relaxation = self._without_patterns()
         self.know(self.patterns_of(columns[: model.n_options].astype(bool)))
 
@@ -84,8 +88,8 @@ class Master:
         breaks = sparse.csc_array((sign, (row, np.arange(len(row)))), shape=(n_rows, len(row)))
         matrix = sparse.hstack([self.matrix[:, self.boxed], breaks], format="csc")
         costs = np.append(-self.gains[self.boxed], PENALTY * self.largest / size[row])
-        low = np.append(model.column_lower[self.boxed], np.zeros(len(row))).astype(np.float64)
-        high = np.append(model.column_upper[self.boxed], np.full(len(row), np.inf)).astype(np.float64)
+        low = np.append(model.column_lower[self.boxed], np.zeros(len(row)))
+        high = np.append(model.column_upper[self.boxed], np.full(len(row), np.inf))
         lower = np.append(self.lower, np.where(model.sessions.closable, -np.inf, 1.0))
         one_each = sparse.csc_array((n_sessions, matrix.shape[1]))
         whole = sparse.vstack([matrix, one_each], format="csc")
@@ -106,8 +110,8 @@ class Master:
         """Add those of these patterns that are new; how many."""
         new: list[Pattern] = []
         for pattern in patterns:
-            key, number = (pattern[0], pattern[1].tobytes()), len(self.patterns) + len(new)
-            if self.number.setdefault(key, number) == number:
+            number = len(self.patterns) + len(new)
+            if self.number.setdefault(key_of(pattern), number) == number:
                 new.append(pattern)
         if not new:
             return 0
@@ -151,13 +155,13 @@ class Master:
             duals = -costs
             now = np.zeros_like(self.prices)
             now[self.row] = duals[: len(self.row)]
-            added = 0
+            reduced, added = self._reduced(now), 0
             for share in (SMOOTHING, 0.0):
                 asked = share * centre + (1.0 - share) * now
                 bound, found = self._priced(asked)
                 if bound < best:
                     best, centre = bound, asked
-                better = self._worth(now, found) > duals[len(self.row) :] + EXACT * self.typical
+                better = self._worth(reduced, found) > duals[len(self.row) :] + EXACT * self.typical
                 added = self.know(self.patterns_of(found, better & ~self.settled))
                 if added:
                     break
@@ -192,6 +196,20 @@ class Master:
         self.taken[:] = False
         self.settled[:] = False
 
+    def keep(self, chosen: Bools) -> None:
+        """Settle the patterns of these placements (n_options,), whole sessions, known or not."""
+        patterns = self.patterns_of(chosen)
+        self.know(patterns)
+        self.fix([self.number[key_of(pattern)] for pattern in patterns])
+
+    @property
+    def placed(self) -> Bools:
+        """(n_options,) the placements of fixed patterns."""
+        placed = np.zeros(self.model.n_options, dtype=bool)
+        for number in self.fixed:
+            placed[self.patterns[number][1]] = True
+        return placed
+
     @property
     def blocked(self) -> Bools:
         """(n_options,) options of sessions and entries that are settled; fixed ones are never blocked."""
@@ -204,9 +222,9 @@ class Master:
         reduced: Floats = self.gains - self.matrix.T @ prices[self.row]
         return reduced
 
-    def _worth(self, prices: Floats, chosen: Bools) -> Floats:
-        """(n_sessions,) what the chosen pattern of each session is worth at these prices, opened."""
-        model, reduced = self.model, self._reduced(prices)
+    def _worth(self, reduced: Floats, chosen: Bools) -> Floats:
+        """(n_sessions,) what the chosen pattern of each session is worth at reduced prices (n_columns,), opened."""
+        model = self.model
         worth = np.zeros(model.n_sessions)
         worth += np.bincount(model.session[chosen], reduced[: model.n_options][chosen], model.n_sessions)
         worth[self.opened] += reduced[model.sessions.opening[self.opened]]
@@ -220,12 +238,8 @@ class Master:
         wanted[: model.n_options][blocked] = -BLOCKED * max(1e-9, float(np.abs(reduced).max(initial=0.0)))
         worth, found = best_patterns(model.sessions, wanted)
         found &= ~blocked
-        box = reduced[self.boxed]
-        boxed = np.maximum(box * model.column_lower[self.boxed], box * model.column_upper[self.boxed]).sum()
+        boxed = boxed_values(model, reduced, self.boxed).sum()
         finite = np.isfinite(sides)
         bound = float(mine[finite] @ sides[finite] + worth[~self.settled].sum() + boxed)
-        chosen = np.zeros(model.n_options, dtype=bool)
-        for number in self.fixed:
-            chosen[self.patterns[number][1]] = True
-        bound += float(self._worth(prices, chosen)[self.settled].sum())
+        bound += float(self._worth(reduced, self.placed)[self.settled].sum())
         return (bound if finite.all() else np.inf), found
