@@ -130,8 +130,8 @@ class Progress:
 Reporter = Callable[[Progress], None]
 
 
-def silent(progress: Progress) -> None:
-    """Tells nobody."""
+def silent(*told: object) -> None:
+    """Whatever it is told, tells nobody."""
 
 
 @dataclass(frozen=True, eq=False)

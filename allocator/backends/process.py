@@ -17,12 +17,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from allocator.answer import silent
 from allocator.backends.worker import received
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 GRACE_SECONDS = 0.5
 TICK_SECONDS = 0.2
@@ -43,17 +47,13 @@ class WorkerFailedError(RuntimeError):
     """The function in the child raised; the text is its traceback."""
 
 
-def nothing() -> None:
-    """Ticks for nobody."""
-
-
 class Worker:
     """One child at a time, started when first needed."""
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
         self._messages: queue.Queue[tuple[str, Any]] = queue.Queue()
-        self.tick: Callable[[], None] = nothing
+        self.tick: Callable[[], None] = silent
         """Called a few times a second while a call is awaited, by the thread that awaits it."""
 
     def __enter__(self) -> Worker:
@@ -137,12 +137,41 @@ class Worker:
         return self._child
 
 
+class Pool:
+    """A thread a worker: functions are called with a worker that nobody else uses meanwhile."""
+
+    def __init__(self, threads: ThreadPoolExecutor, workers: Sequence[Worker]) -> None:
+        self._threads = threads
+        self._idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+        for worker in workers:
+            self._idle.put(worker)
+
+    def submit(self, function: Callable[Concatenate[Worker, P], T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """function(worker, ...) as soon as a worker is idle."""
+
+        def call() -> T:
+            worker = self._idle.get()
+            try:
+                return function(worker, *args, **kwargs)
+            finally:
+                self._idle.put(worker)
+
+        return self._threads.submit(call)
+
+
+def awaited(future: Future[T], heard: Callable[[], None]) -> T:
+    """The future's result; `heard` is called a few times a second until it is there."""
+    while wait([future], TICK_SECONDS).not_done:
+        heard()
+    return future.result()
+
+
 @contextlib.contextmanager
-def side_by_side(workers: Sequence[Worker]) -> Iterator[ThreadPoolExecutor]:
+def side_by_side(workers: Sequence[Worker]) -> Iterator[Pool]:
     """Threads to call these workers from; what they wait for is killed where this thread is interrupted meanwhile."""
-    with ThreadPoolExecutor(len(workers)) as pool:
+    with ThreadPoolExecutor(len(workers)) as threads:
         try:
-            yield pool
+            yield Pool(threads, workers)
         except BaseException:
             for worker in workers:
                 worker.stop()

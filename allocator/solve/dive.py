@@ -13,13 +13,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from allocator.answer import silent
 from allocator.backends.problem import Budget
 from allocator.backends.process import Worker
 from allocator.certificate import goal_rows
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.solve.construct import own_gains
-from allocator.solve.dual import silent, solve_dual
+from allocator.solve.dual import solve_dual
 from allocator.solve.improve import MOVE_NODES, move, prepare
 from allocator.solve.loader import complete
 from allocator.solve.master import Master, Pattern

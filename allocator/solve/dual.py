@@ -19,6 +19,7 @@ import numpy as np
 from scipy import optimize
 from threadpoolctl import threadpool_limits
 
+from allocator.answer import silent
 from allocator.formulation import Model
 from allocator.instance import Floats, Ints
 from allocator.solve.coarse import coarse_terms
@@ -59,10 +60,6 @@ class Dual:
     prices: Floats
     shares: Floats
     bound: float
-
-
-def silent(bound: float) -> None:
-    """Tell nobody."""
 
 
 class OutOfTimeError(Exception):

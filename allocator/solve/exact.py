@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from allocator.answer import Ending
+from allocator.answer import Ending, silent
 from allocator.backends import cbc, cpsat, highs, scip
 from allocator.backends.problem import Budget, Incumbent, Problem, Result
 from allocator.backends.process import Worker
 from allocator.certificate import with_held
 from allocator.formulation import Model
-from allocator.instance import Bools, Ints
+from allocator.instance import Ints
 
 BACKENDS: Mapping[str, Callable[[Problem, Budget, Incumbent], Result]] = {
     "highs": highs.solve,
@@ -35,10 +35,6 @@ class GoalSolve:
     seconds: float = 0.0
 
 
-def nobody(bound: int) -> None:
-    """Hears nothing."""
-
-
 def goal_problem(model: Model, k: int, held: Sequence[int], start: Ints | None = None) -> Problem:
     """Goal k as a minimisation, with the goals before it held."""
     matrix, lower, upper = with_held(model, held)
@@ -55,19 +51,13 @@ def solve_goal(
     backend: str,
     budget: Budget,
     worker: Worker,
-    core: Bools | None = None,
-    claimed: Callable[[int], None] = nobody,
+    claimed: Callable[[int], None] = silent,
 ) -> GoalSolve:
     """Goal k by one backend, within the budget; the child is killed when it overruns.
 
-    With `core` (n_options,) the other options stay unused, and the claimed bound is about the core alone. `claimed`
-    hears of every bound that the backend claims on the way.
+    `claimed` hears of every bound that the backend claims on the way.
     """
     problem = goal_problem(model, k, held, start)
-    if core is not None:
-        upper = problem.column_upper.copy()
-        upper[: len(core)][~core] = 0
-        problem = replace(problem, column_upper=upper)
     # The solver's own limit comes first, for only a solver that ends by itself hands back its bound.
     own = replace(budget, seconds=OWN_SHARE * budget.seconds)
     goal = model.goals[k]

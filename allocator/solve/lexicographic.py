@@ -9,16 +9,14 @@ prices. Whatever happens, the best plan that keeps every row is returned, and th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import wait
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
-from allocator.answer import Answer, Ending, GoalResult, Limits, Start
+from allocator.answer import Answer, Ending, GoalResult, Limits, Start, silent
 from allocator.backends import highs
 from allocator.backends.problem import Budget
-from allocator.backends.process import TICK_SECONDS, Worker, side_by_side
+from allocator.backends.process import Worker, awaited, side_by_side
 from allocator.certificate import held_value
 from allocator.errors import NoPlanError
 from allocator.formulation import Model
@@ -32,7 +30,7 @@ from allocator.solve.large import LargeSearch, moved_goals
 from allocator.solve.loader import Loader, complete, feasible, goal_values
 from allocator.solve.pace import Pace
 from allocator.solve.plan import Plan
-from allocator.solve.prove import dual_prices, prove_all, unheard
+from allocator.solve.prove import dual_prices, prove_all
 from allocator.solve.sweep import sweep_concerned
 from allocator.solve.teller import Teller
 from allocator.stopwatch import Stopwatch
@@ -94,7 +92,7 @@ def solve(model: Model, limits: Limits, watch: Stopwatch, start: Start | None = 
         cancelled = True
     values = goal_values(model, plan.columns)
     try:
-        seconds, heard = (0.0, unheard) if cancelled else (watch.left, teller.proving)
+        seconds, heard = (0.0, silent) if cancelled else (watch.left, teller.proving)
         certificate, bounds = prove_all(model, values, found.of_goals, seconds, limits, heard)
     except KeyboardInterrupt:
         cancelled = True
@@ -224,7 +222,9 @@ def improve_small(
     exact solver does at once, dives, and an exact solver from what they found. Also prices that a dive began from.
     """
     model, k = plan.model, len(held)
-    exact = partial(solve_goal, model, k, list(held), backend="highs", worker=workers[0], claimed=teller.claimed)
+
+    def exact(worker: Worker, start: Ints, budget: Budget) -> GoalSolve:
+        return solve_goal(model, k, list(held), start, "highs", budget, worker, claimed=teller.claimed)
 
     def dives(pace: Pace, is_done: Callable[[], bool]) -> Floats | None:
         def done() -> bool:
@@ -236,19 +236,17 @@ def improve_small(
     prices = None
     if budget.work is None and budget.threads > 1:
         with side_by_side(workers[:1]) as pool:
-            future = pool.submit(exact, start=plan.columns, budget=budget)
+            future = pool.submit(exact, plan.columns, budget)
             prices = dives(Pace(budget.seconds), future.done)
-            while wait([future], TICK_SECONDS).not_done:
-                teller.heard()
-            solved = future.result()
+            solved = awaited(future, teller.heard)
     else:
         begun = Pace(budget.seconds, budget.work)
-        solved = exact(start=plan.columns, budget=share_of(budget, AT_ONCE))
+        solved = exact(workers[0], plan.columns, share_of(budget, AT_ONCE))
         plan.offer(solved.columns, held)
         if solved.ending is not Ending.OPTIMAL:
             prices = dives(begun.part(DIVES), lambda: False)
             rest = share_of(budget, max(0.0, 1.0 - begun.by_clock))
-            again = exact(start=plan.columns, budget=rest)
+            again = exact(workers[0], plan.columns, rest)
             bounds = [bound for bound in (solved.solver_bound, again.solver_bound) if bound is not None]
             better = max if model.goals[k].sense == "min" else min
             solved = replace(again, solver_bound=better(bounds, default=None))

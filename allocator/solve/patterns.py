@@ -18,13 +18,14 @@ import numpy as np
 from scipy import optimize, sparse
 from threadpoolctl import threadpool_limits
 
+from allocator.answer import silent
 from allocator.certificate import priced_rows
 from allocator.compiled import compiled
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.session_bound import QUANTA
 from allocator.session_pattern import NEVER, best_patterns_of, greatest_common_divisor
-from allocator.solve.dual import Descent, Effort, OutOfTimeError, silent
+from allocator.solve.dual import Descent, Effort, OutOfTimeError
 from allocator.solve.priced_columns import Places
 from allocator.solve.pricing import Held, Pricing, idle_rows
 from allocator.solve.soft_patterns import Tables, soften_patterns

@@ -8,21 +8,20 @@ and with sessions as units; the best bound is kept.
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
-from allocator.answer import Certificate, Limits
+from allocator.answer import Certificate, Limits, silent
 from allocator.backends import highs
 from allocator.backends.problem import Budget, Problem
-from allocator.backends.process import TICK_SECONDS, Worker
+from allocator.backends.process import TICK_SECONDS, Worker, side_by_side
 from allocator.certificate import (
     SCALE,
     UNPRICED,
@@ -37,7 +36,7 @@ from allocator.certificate import (
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.solve.construct import own_gains
-from allocator.solve.dual import OutOfTimeError, silent, solve_dual
+from allocator.solve.dual import OutOfTimeError, solve_dual
 from allocator.solve.exact import goal_problem
 from allocator.solve.patterns import sharpen
 
@@ -61,17 +60,13 @@ class Proof:
     by_session: bool
 
 
-def unheard(k: int, gains: float) -> None:
-    """Hears nothing."""
-
-
 def prove_all(
     model: Model,
     values: Sequence[int],
     proposed: Mapping[int, Floats],
     seconds: float,
     limits: Limits,
-    heard: Callable[[int, float], None] = unheard,
+    heard: Callable[[int, float], None] = silent,
 ) -> tuple[Certificate, list[int]]:
     """A certificate for every goal of a plan with these goal values, and the bounds that it proves.
 
@@ -83,8 +78,6 @@ def prove_all(
     n_goals, n_rows = len(model.goals), model.n_rows
     floors = [held_value(model, k, value) for k, value in enumerate(values)]
     deadline = time.monotonic() + seconds
-    idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
-
     stopped, so_far = threading.Event(), [np.inf] * n_goals
 
     def go_on(k: int, bound: float) -> None:
@@ -92,23 +85,15 @@ def prove_all(
         if stopped.is_set():
             raise OutOfTimeError
 
-    def proof(k: int) -> Proof:
-        worker = idle.get()
+    def proof(worker: Worker, k: int) -> Proof:
         share = max(0.0, deadline - time.monotonic()) * min(1.0, limits.threads / (n_goals - k))
         tell = partial(go_on, k)
-        try:
-            return prove(
-                model, k, floors[:k], share, limits, worker, proposed=proposed.get(k), value=values[k], tell=tell
-            )
-        finally:
-            idle.put(worker)
+        return prove(model, k, floors[:k], share, limits, worker, proposed=proposed.get(k), value=values[k], tell=tell)
 
     prices = np.zeros((n_goals, n_rows + n_goals), dtype=np.int64)
     held = np.zeros((n_goals, n_goals), dtype=np.int64)
     with ExitStack() as stack:
-        for _ in range(limits.threads):
-            idle.put(stack.enter_context(Worker()))
-        pool = stack.enter_context(ThreadPoolExecutor(limits.threads))
+        pool = stack.enter_context(side_by_side([stack.enter_context(Worker()) for _ in range(limits.threads)]))
         futures = [pool.submit(proof, k) for k in range(n_goals)]
         try:
             while wait(futures, TICK_SECONDS, FIRST_EXCEPTION).not_done:

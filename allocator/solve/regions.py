@@ -81,7 +81,7 @@ def improved(model: Model, start: Ints, limits: Limits) -> Bools:
     moved = moved_goals(model)
     deadline = time.monotonic() + limits.seconds
     with Worker() as worker:
-        large = LargeSearch(plan, limits.seed, lambda: None, worker)
+        large = LargeSearch(plan, limits.seed, silent, worker)
         for k, goal in enumerate(model.goals):
             if k in moved:
                 seconds = (deadline - time.monotonic()) / (len(moved) - moved.index(k))

@@ -6,15 +6,15 @@ around them.
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from dataclasses import replace
 
 import numpy as np
 
+from allocator.answer import silent
 from allocator.backends.problem import Budget
-from allocator.backends.process import TICK_SECONDS, Worker, nothing, side_by_side
+from allocator.backends.process import Worker, awaited, side_by_side
 from allocator.certificate import reduced_prices
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
@@ -58,7 +58,7 @@ def sweep_concerned(
     pace: Pace,
     seed: int,
     workers: Sequence[Worker],
-    heard: Callable[[], None] = nothing,
+    heard: Callable[[], None] = silent,
 ) -> bool:
     """Solve goal len(held) anew in every part, exactly, over those whom it or an earlier goal concerns.
 
@@ -72,21 +72,12 @@ def sweep_concerned(
         return False
     at_once = len(workers) if pace.steps is None else 1
     around = replace(prepare(model, held), objective=-own_gains(model, k))
-    idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
-    for worker in workers[:at_once]:
-        idle.put(worker)
 
-    def solved(free: Ints, budget: Budget) -> tuple[Ints, Ints | None]:
-        worker = idle.get()
-        try:
-            return free, move(around, plan.columns, free, budget, worker)
-        finally:
-            idle.put(worker)
+    def solved(worker: Worker, free: Ints, budget: Budget) -> tuple[Ints, Ints | None]:
+        return free, move(around, plan.columns, free, budget, worker)
 
     def taken(future: Future[tuple[Ints, Ints | None]]) -> None:
-        while wait([future], TICK_SECONDS).not_done:
-            heard()
-        free, found = future.result()
+        free, found = awaited(future, heard)
         if found is not None:
             columns = plan.columns.copy()
             columns[free] = found[free]
