@@ -78,6 +78,9 @@ def gap_between(value: int, bound: int, base: int) -> float:
     return 0.0 if distance == 0 else distance / max(1, abs(value - base))
 
 
+GapKind = Literal["sessions", "without_place", "placed", "rule", "goal", "openings", "auxiliaries", "rounding"]
+
+
 @dataclass(frozen=True)
 class GapPart:
     """What one part of a certificate gives away, in units of 1 / scale of it; see `allocator.gap`.
@@ -90,7 +93,7 @@ class GapPart:
     rounding       what the bound leaves off to be whole; the only part below 0
     """
 
-    kind: Literal["sessions", "without_place", "placed", "rule", "goal", "openings", "auxiliaries", "rounding"]
+    kind: GapKind
     label: str
     amount: int
 

@@ -23,7 +23,7 @@ from allocator.allocation import Allocation
 from allocator.answer import Unplaced
 from allocator.formulation import Formulation
 from allocator.instance import Bools, Ints
-from allocator.options import Facts, Options, joined_pairs
+from allocator.options import Facts, Options, joined_pairs, spans, spans_of
 from allocator.policy import Policy
 from allocator.rule import Conflict, Screen, closed_sessions
 from allocator.solve.loader import Loader, complete
@@ -70,7 +70,7 @@ def without_option(
     for pairs in joined_pairs(facts, screens, entries):
         kept = {screen.name: screen.keep(pairs) for screen in screens}
         kept[IN_CONFLICT] = ~np.isin(pairs.session, list(closed))
-        for first, stop in spans(pairs):
+        for first, stop in spans(pairs.entry):
             entry = int(pairs.entry[first])
             unseen.discard(entry)
             funnel = {name: keep[first:stop] for name, keep in kept.items()}
@@ -132,8 +132,7 @@ def with_option(formulation: Formulation, policy: Policy, allocation: Allocation
 
 def unplaced_spans(options: Options, chosen: Bools, allocation: Allocation) -> tuple[Ints, Ints]:
     """Where the options of each entry without a place begin and end, (n_unplaced,) each."""
-    starts = np.flatnonzero(np.diff(options.entry, prepend=-1) != 0)
-    stops = np.append(starts[1:], len(options))
+    starts, stops = spans_of(options.entry)
     placed = np.zeros(len(options.facts.standing.waiting), dtype=bool)
     placed[options.entry[chosen]] = True
     rows = options.instance.entry_row
@@ -176,8 +175,14 @@ def worsened(formulation: Formulation, loader: Loader, option: int, standing: In
 
 
 def loaded(formulation: Formulation, allocation: Allocation) -> Loader:
-    """A loader that holds the plan; placements of ids that are in no table are for the audit to find."""
-    options = formulation.options
+    """A loader that holds the plan."""
+    loader = Loader(formulation)
+    loader.hold(chosen_by(formulation.options, allocation))
+    return loader
+
+
+def chosen_by(options: Options, allocation: Allocation) -> Bools:
+    """(n_options,) the plan, what is fixed included; placements of ids in no table are for the audit to find."""
     entry_row, session_row = options.instance.entry_row, options.instance.session_row
     rows = [
         (entry_row[place.entry_id], session_row[place.session_id])
@@ -189,9 +194,7 @@ def loaded(formulation: Formulation, allocation: Allocation) -> Loader:
     chosen = options.fixed.copy()
     for first, stop, row in zip(*spans, session, strict=True):
         chosen[first:stop] |= options.session[first:stop] == row
-    loader = Loader(formulation)
-    loader.hold(chosen)
-    return loader
+    return chosen
 
 
 def block_labels(formulation: Formulation) -> list[str]:
@@ -200,10 +203,3 @@ def block_labels(formulation: Formulation) -> list[str]:
     for block in formulation.blocks:
         labels[block.start : block.stop] = [block.label] * (block.stop - block.start)
     return labels
-
-
-def spans(pairs: Options) -> Iterator[tuple[int, int]]:
-    """(first, stop) of each entry's pairs, which stand together."""
-    starts = np.flatnonzero(np.diff(pairs.entry, prepend=-1) != 0)
-    stops = np.append(starts[1:], len(pairs))[: len(starts)]
-    yield from zip(starts.tolist(), stops.tolist(), strict=True)

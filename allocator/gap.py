@@ -13,11 +13,10 @@ certified bound rounds the total down to whole units of the goal; what that take
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
 
-from allocator.answer import Certificate, GapPart
+from allocator.answer import Certificate, GapKind, GapPart
 from allocator.certificate import (
     UNPRICED,
     Terms,
@@ -32,8 +31,7 @@ from allocator.formulation import Model
 from allocator.instance import Ints
 from allocator.session_bound import session_values
 
-Kind = Literal["sessions", "without_place", "placed", "rule", "goal", "openings", "auxiliaries"]
-Amounts = dict[tuple[Kind, str], int]
+Amounts = dict[tuple[GapKind, str], int]
 
 
 def gap_splits(model: Model, certificate: Certificate, columns: Ints) -> Mapping[str, tuple[GapPart, ...]]:
@@ -75,7 +73,7 @@ def slack_of_rows(model: Model, terms: Terms, columns: Ints) -> Amounts:
     amounts: Amounts = {}
     for block in model.blocks:
         # Somebody's row of one place has room left where they have no place.
-        part: tuple[Kind, str] = ("without_place", "") if block.label == UNPRICED else ("rule", block.label)
+        part: tuple[GapKind, str] = ("without_place", "") if block.label == UNPRICED else ("rule", block.label)
         amounts[part] = amounts.get(part, 0) + slack(block.start, block.stop)
     for number, goal in enumerate(held):
         amounts["goal", goal.label] = slack(model.n_rows + number, model.n_rows + number + 1)

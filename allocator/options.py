@@ -8,7 +8,7 @@ them out.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -216,6 +216,18 @@ def fixed_options(facts: Facts) -> Options:
         read_only(pairs[:, 1].copy()),
         read_only(np.ones(len(pairs), dtype=bool)),
     )
+
+
+def spans_of(entry: Ints) -> tuple[Ints, Ints]:
+    """Where each entry's options begin and end, both (n_there,); entry (n_options,), equal ones side by side."""
+    starts = np.flatnonzero(np.diff(entry, prepend=-1))
+    return starts, np.append(starts[1:], len(entry))[: len(starts)]
+
+
+def spans(entry: Ints) -> Iterator[tuple[int, int]]:
+    """The same as (first, stop) of one entry after the other."""
+    starts, stops = spans_of(entry)
+    yield from zip(starts.tolist(), stops.tolist(), strict=True)
 
 
 def new_options(facts: Facts, entry: Ints, session: Ints) -> Options:

@@ -57,7 +57,7 @@ def planned(
         options = build_options(facts, policy.screens, closed_sessions(facts, conflicts))
     with watch.stage("formulate"):
         formulation = formulate(options, policy)
-    if needs_compiling(formulation, limits) and formulation.n_options <= CUT_FROM:
+    if needs_compiling(formulation, limits):
         with watch.outside("compile"):
             compile_for(formulation, limits)
     with watch.stage("solve"):

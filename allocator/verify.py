@@ -20,7 +20,7 @@ from allocator.allocation import Allocation, Placement, fixed_placements
 from allocator.answer import Audit, Unplaced
 from allocator.audit import audit, wrong_fates
 from allocator.errors import AllocatorError
-from allocator.explain import explain_unplaced, loaded
+from allocator.explain import chosen_by, explain_unplaced
 from allocator.formulation import formulate
 from allocator.instance import Instance
 from allocator.intake import read_instance
@@ -125,7 +125,7 @@ def wrong_outputs(run_folder: Path, instance: Instance, policy: Policy) -> list[
     plan = stored_table(run_folder, "allocation.csv", ("entry_id", "session_id", "site_code", "date", "state"))
     base = Allocation.from_options(options, options.fixed)
     allocation = replace(base, placements=placements(facts, plan))
-    columns = complete(formulation, loaded(formulation, allocation).chosen)
+    columns = complete(formulation, chosen_by(options, allocation))
     audited = audit(facts, policy, allocation, goals, stored_conflicts(run_folder))
     if policy.ordered_goals and not goals:
         return ["summary.json reports no goal values."]

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from allocator.answer import Progress, Reporter
+from api.words import gap_words
 
 STAGES = {
     "read": "Reading and checking the tables",
@@ -51,12 +52,6 @@ def sentence(progress: Progress) -> str:
     if progress.goal:
         text += f": {progress.goal} = {progress.value:,}" if progress.value is not None else f": {progress.goal}"
         if progress.bound is not None:
-            gap = (
-                ""
-                if progress.gap is None
-                else f", gap {100 * progress.gap:.1f}%"
-                if progress.gap < 1
-                else ", gap loose"
-            )
+            gap = "" if progress.gap is None else f", gap {gap_words(progress.gap)}"
             text += f" (bound so far {progress.bound:,}{gap})"
     return text

@@ -31,7 +31,11 @@ def run_lines(summary: dict[str, Any], run: Run, out: Path) -> list[str]:
 def goal_line(goal: GoalResult, by_hand: int) -> str:
     """One goal: the plan's value, the baseline's, the certified bound and the gap between."""
     gap = goal.gap(goal.certified_bound)
+    shown = "" if gap is None else gap_words(gap)
     bound = "not proven" if goal.certified_bound is None else f"{goal.certified_bound:,}"
-    # The bound of a late goal may be further off than the value is from nothing: a percentage says little then.
-    shown = "" if gap is None else f"{100 * gap:.1f}%" if gap < 1 else "loose"
     return f"{goal.label:<28}{goal.value:>14,}{by_hand:>14,}{bound:>15}{shown:>8}  {goal.unit}"
+
+
+def gap_words(gap: float) -> str:
+    """12.3%. Where the bound of a late goal is further off than the value is from nothing, a percentage says little."""
+    return f"{100 * gap:.1f}%" if gap < 1 else "loose"

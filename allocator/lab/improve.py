@@ -17,6 +17,7 @@ from allocator.allocation import Allocation, Placement
 from allocator.formulation import Model
 from allocator.instance import Array, Bools, Ints
 from allocator.lab.ground import Ground
+from allocator.options import spans
 from allocator.solve.loader import Loader, complete, feasible, merit
 
 MOST_TRIED = 300
@@ -73,8 +74,7 @@ def promising(formulation: Model, chosen: Bools) -> Iterator[Step]:
     """Steps that keep every row and improve the goal vector, cheapest first, then by what they gain."""
     current = merit(formulation, complete(formulation, chosen))
     loader = Loader(formulation)
-    for option in np.flatnonzero(chosen & ~formulation.fixed):
-        loader.add(int(option))
+    loader.hold(chosen | formulation.fixed)
     by_cost: dict[int, list[tuple[tuple[int, ...], Step]]] = {}
     for steps in (places(loader), moves(loader), handed_on(loader), exchanges(loader)):
         for step in steps[:MOST_TRIED]:
@@ -186,12 +186,6 @@ def ranked(model: Model, kind: str, leaving: Ints, coming: Ints, disturbed: int)
 def column_of(options: Sequence[int] | Ints) -> Ints:
     """Options as (n, 1)."""
     return np.asarray(options, dtype=np.int64).reshape(-1, 1)
-
-
-def spans(entry: Ints) -> Iterator[tuple[int, int]]:
-    """(first, stop) of each entry's options, which stand together."""
-    starts = np.flatnonzero(np.diff(entry, prepend=-1) != 0)
-    yield from zip(starts.tolist(), np.append(starts[1:], len(entry))[: len(starts)].tolist(), strict=True)
 
 
 def changed(ground: Ground, allocation: Allocation, step: Step) -> Allocation:

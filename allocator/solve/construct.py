@@ -13,6 +13,7 @@ from scipy import sparse
 from allocator.certificate import sign_of
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
+from allocator.options import spans_of
 from allocator.solve.loader import Loader
 
 PASSES = 4
@@ -85,10 +86,9 @@ def asking_rows(model: Model) -> Bools:
 def load(model: Model, rank: Ints, allowed: Bools, begun: Bools | None = None) -> Bools:
     """Options chosen when everybody takes, in order of rank, the best allowed option that rows leave."""
     loader = Loader(model)
-    for option in np.flatnonzero(begun & ~model.fixed) if begun is not None else ():
-        loader.add(int(option))
-    _, starts = np.unique(model.entry, return_index=True)
-    stops = np.append(starts[1:], model.n_options)
+    if begun is not None:
+        loader.hold(begun | model.fixed)
+    starts, stops = spans_of(model.entry)
     best = np.minimum.reduceat(rank, starts) if len(starts) else rank
     barred = ~allowed
     for _ in range(PASSES):

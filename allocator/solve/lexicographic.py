@@ -21,6 +21,7 @@ from allocator.certificate import held_value
 from allocator.errors import NoPlanError
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
+from allocator.options import spans
 from allocator.solve.construct import asked_for, construct, option_gain, option_rank
 from allocator.solve.contradiction import contradiction
 from allocator.solve.dive import improve_by_dives
@@ -30,7 +31,7 @@ from allocator.solve.large import LargeSearch, moved_goals
 from allocator.solve.loader import Loader, complete, feasible, goal_values
 from allocator.solve.pace import Pace
 from allocator.solve.plan import Plan
-from allocator.solve.prove import dual_prices, prove_all
+from allocator.solve.prove import LARGEST_SHARPENED, dual_prices, prove_all
 from allocator.solve.sweep import sweep_concerned
 from allocator.solve.teller import Teller
 from allocator.stopwatch import Stopwatch
@@ -148,7 +149,7 @@ def search_large(
     alone = len(moved) == 1
     if np.isfinite(limits.seconds):
         sharpened = LAST_PROOF_SHARE if alone else LAST_PROOFS_SHARE
-        watch = watch.reserving((sharpened if model.n_options <= MANY else LAST_LOOK_SHARE) * watch.left)
+        watch = watch.reserving((sharpened if model.n_options <= LARGEST_SHARPENED else LAST_LOOK_SHARE) * watch.left)
     large.together(pace_of(1.0 if alone else TOGETHER_SHARE, watch, limits, alone), chosen)
     found.of_sum = large.prices
     if alone and large.prices is not None:
@@ -318,21 +319,12 @@ def fill_up(plan: Plan, watch: Stopwatch) -> None:
     look at every option one by one are left as their search filled them.
     """
     model = plan.model
-    refill(plan, option_rank(model), ())
+    plan.offer(complete(model, construct(model, begun=plan.chosen)), ())
     loader = Loader(model)
-    for option in np.flatnonzero(plan.chosen & ~model.fixed):
-        loader.add(int(option))
-    entries, starts = np.unique(model.entry, return_index=True)
-    stops = np.append(starts[1:], model.n_options)[: len(entries)]
-    spans = list(zip(starts.tolist(), stops.tolist(), strict=True))
+    loader.hold(plan.chosen)
     # A place for one may make room for another: whoever waits for a test, shares that move.
-    while sum(add_one(plan, loader, first, stop) for first, stop in spans if watch.left > 0):
+    while sum(add_one(plan, loader, first, stop) for first, stop in spans(model.entry) if watch.left > 0):
         pass
-
-
-def refill(plan: Plan, rank: Ints, held: Sequence[int]) -> None:
-    """Add in order of rank, all at once, whoever still fits; kept only if the plan is better for it."""
-    plan.offer(complete(plan.model, construct(plan.model, rank, plan.chosen)), held)
 
 
 def add_one(plan: Plan, loader: Loader, first: int, stop: int) -> bool:

@@ -15,6 +15,7 @@ from allocator.compiled import is_cold
 from allocator.formulation import Model
 from allocator.solve.exact import is_small
 from allocator.solve.lexicographic import Found, first_plan, search_large
+from allocator.solve.partition import CUT_FROM
 from allocator.solve.plan import Plan
 from allocator.solve.prove import prove
 from allocator.solve.repack import repack_many
@@ -27,8 +28,9 @@ LATE = 1.5
 
 
 def needs_compiling(model: Model, limits: Limits) -> bool:
-    """Would a solve of this model compile, and is it one whose plan depends on the clock."""
-    return limits.backend == "auto" and limits.work is None and not is_small(model) and is_cold(repack_many)
+    """Would a solve of this model in this process compile, and does its plan depend on the clock."""
+    searched = limits.backend == "auto" and not is_small(model) and model.n_options <= CUT_FROM
+    return searched and limits.work is None and is_cold(repack_many)
 
 
 def compile_for(model: Model, limits: Limits) -> None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocator.change import Change, Miss
-from allocator.explain import CLOSED, IN_CONFLICT, spans
+from allocator.explain import CLOSED, IN_CONFLICT
 from allocator.instance import Bools, Ints
-from allocator.options import Facts, Options, joined_pairs
+from allocator.options import Facts, Options, joined_pairs, spans
 from allocator.why.case import Case
 
 
@@ -57,7 +57,7 @@ def funnels(case: Case, entries: Ints) -> Iterator[Funnel]:
     unseen = dict.fromkeys(entries.tolist())
     for pairs in joined_pairs(case.facts, case.policy.screens, entries):
         kept = kept_by(case, pairs)
-        for first, stop in spans(pairs):
+        for first, stop in spans(pairs.entry):
             here = {name: keep[first:stop] for name, keep in kept.items()}
             unseen.pop(int(pairs.entry[first]))
             yield funnel(case, int(pairs.entry[first]), pairs.session[first:stop], here)

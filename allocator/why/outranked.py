@@ -16,6 +16,7 @@ from scipy import sparse
 
 from allocator.formulation import Model
 from allocator.instance import Bools, Ints
+from allocator.options import spans
 from allocator.why.case import Case
 from allocator.why.cost import Cost, Priced, costs, priced_goals
 from allocator.why.funnel import is_are, number
@@ -182,7 +183,5 @@ def holders_of(standings: Standings, options: Ints, rows: Ints) -> Iterator[Hold
 
 def entry_spans(model: Model, options: Ints) -> Iterator[tuple[int, int]]:
     """(first, stop) of the options of each entry among these sorted rows; an entry's options stand together."""
-    starts = np.flatnonzero(np.diff(model.entry[options], prepend=-1))
-    stops = np.append(starts[1:], len(options))[: len(starts)]
-    for first, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+    for first, stop in spans(model.entry[options]):
         yield int(options[first]), int(options[stop - 1]) + 1
