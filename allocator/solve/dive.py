@@ -14,14 +14,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from allocator.answer import silent
-from allocator.backends.problem import Budget
 from allocator.backends.process import Worker
 from allocator.certificate import goal_rows
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.solve.construct import own_gains
 from allocator.solve.dual import solve_dual
-from allocator.solve.improve import MOVE_NODES, move, prepare
+from allocator.solve.improve import move, move_budget, prepare
 from allocator.solve.loader import complete
 from allocator.solve.master import Master, Pattern
 from allocator.solve.pace import Pace
@@ -85,9 +84,8 @@ def improve_by_dives(
         found = dive(master, cutoff, kept, random, stop)
         master.prices = prices
         if found is not None:
-            seconds = np.inf if pace.steps is not None else min(FINISH_SECONDS, (1.0 - pace.done) * pace.seconds)
             begun, free = complete(model, found[0]), np.flatnonzero(found[1])
-            budget = Budget(seconds, MOVE_NODES if pace.steps is not None else None, seed)
+            budget = move_budget(pace, min(FINISH_SECONDS, pace.left), seed)
             plan.offer(move(around, begun, free, budget, worker) if len(free) else begun, held)
         if dives >= FREE_DIVES:
             share = share * LESS if found is None else min(MOST_KEPT, share + MORE)

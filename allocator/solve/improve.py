@@ -19,8 +19,10 @@ from allocator.backends.process import Worker
 from allocator.certificate import goal_rows
 from allocator.formulation import Model
 from allocator.instance import Floats, Ints
+from allocator.solve.pace import Pace
 
 MOVE_NODES = 200
+"""Of one move, where work is counted instead of seconds."""
 TAIL = (1.0, *(0.001 * 0.4**place for place in range(8)))
 """Weights of the goal and of those after it, each per typical gain: a move must not wreck what comes later."""
 FINENESS = 1e6
@@ -73,6 +75,11 @@ def blended(model: Model, k: int, weights: Sequence[float]) -> Floats:
         costs = (goal.values if goal.sense == "min" else -goal.values).astype(np.float64)
         blend += weight * costs / float(np.abs(costs[costs != 0]).mean())
     return blend
+
+
+def move_budget(pace: Pace, seconds: float, seed: int) -> Budget:
+    """What one move may cost: seconds, or nodes where the pace counts work, so that equal work gives equal plans."""
+    return Budget(seconds, None, seed) if pace.steps is None else Budget(np.inf, MOVE_NODES, seed)
 
 
 def move(around: Around, columns: Ints, free: Ints, budget: Budget, worker: Worker) -> Ints | None:

@@ -36,10 +36,15 @@ class Pace:
         """Is the stretch at its end."""
         return self.done >= 1.0
 
+    @property
+    def left(self) -> float:
+        """Seconds that the clock has left."""
+        return max(0.0, 1.0 - self.by_clock) * self.seconds
+
     def part(self, share: float) -> Pace:
         """A stretch of its own that begins now and is such a share of this one."""
         return Pace(share * self.seconds, None if self.steps is None else max(1, round(share * self.steps)))
 
     def rest(self, share: float) -> Pace:
         """What the clock has left of this one; of its steps, such a share."""
-        return Pace(max(0.0, 1.0 - self.by_clock) * self.seconds, self.part(share).steps)
+        return Pace(self.left, self.part(share).steps)

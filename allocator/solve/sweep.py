@@ -19,7 +19,7 @@ from allocator.certificate import reduced_prices
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.solve.construct import construct, option_gain, option_rank, own_gains
-from allocator.solve.improve import MOVE_NODES, move, parts, prepare
+from allocator.solve.improve import move, move_budget, parts, prepare
 from allocator.solve.loader import complete
 from allocator.solve.pace import Pace
 from allocator.solve.plan import Plan
@@ -45,9 +45,8 @@ def sweep_small(plan: Plan, held: Sequence[int], pace: Pace, seed: int, worker: 
         if pace.over:
             break
         free = np.flatnonzero((part == number) & ~model.fixed)
-        work = None if pace.steps is None else MOVE_NODES
-        seconds = np.inf if pace.steps is not None else min(PART_SECONDS, (1.0 - pace.done) * pace.seconds)
-        plan.offer(move(around, plan.columns, free, Budget(seconds, work, seed), worker), held)
+        budget = move_budget(pace, min(PART_SECONDS, pace.left), seed)
+        plan.offer(move(around, plan.columns, free, budget, worker), held)
         pace.step()
 
 
@@ -92,7 +91,8 @@ def sweep_concerned(
                 break
             while len(futures) >= at_once:
                 taken(futures.pop(0))
-            futures.append(pool.submit(solved, free, budget_of_part(pace, at_once * len(free) / left, seed)))
+            seconds = min(PART_SECONDS, max(LEAST_PART_SECONDS, at_once * len(free) / left * pace.left))
+            futures.append(pool.submit(solved, free, move_budget(pace, seconds, seed)))
             left -= len(free)
             pace.step()
         for future in futures:
@@ -119,13 +119,6 @@ def parts_concerned(plan: Plan, k: int, prices: Floats) -> tuple[list[Ints], boo
     wanted = np.flatnonzero((gains > 0) & (sizes > 1) & fits)
     order = wanted[np.argsort(-sizes[wanted], kind="stable")]
     return [np.flatnonzero((part == number) & concerned) for number in order], bool(fits[gains > 0].all())
-
-
-def budget_of_part(pace: Pace, share: float, seed: int) -> Budget:
-    """What one part may cost: such a share of what the pace has left."""
-    if pace.steps is not None:
-        return Budget(np.inf, MOVE_NODES, seed)
-    return Budget(min(PART_SECONDS, max(LEAST_PART_SECONDS, share * (1.0 - pace.done) * pace.seconds)), None, seed)
 
 
 def near_the_best(model: Model, gains: Floats, prices: Floats, share: float) -> Bools:
