@@ -49,7 +49,7 @@ def solve(problem: Problem, budget: Budget, incumbent: Incumbent) -> Result:
     highs = loaded(problem, budget, integer=True)
     # Values are whole, so a gap below one proves optimality.
     highs.setOptionValue("mip_rel_gap", 0.0)
-    highs.setOptionValue("mip_abs_gap", 0.999)
+    highs.setOptionValue("mip_abs_gap", budget.gap)
     if budget.work is not None:
         highs.setOptionValue("mip_max_nodes", budget.work)
     if problem.start is not None:

@@ -16,9 +16,9 @@ from scipy.sparse import csgraph
 from allocator.backends import highs
 from allocator.backends.problem import Budget, Problem
 from allocator.backends.process import Worker
-from allocator.certificate import goal_rows
+from allocator.certificate import goal_rows, reduced_prices
 from allocator.formulation import Model
-from allocator.instance import Floats, Ints
+from allocator.instance import Bools, Floats, Ints
 from allocator.solve.pace import Pace
 
 MOVE_NODES = 200
@@ -75,6 +75,20 @@ def blended(model: Model, k: int, weights: Sequence[float]) -> Floats:
         costs = (goal.values if goal.sense == "min" else -goal.values).astype(np.float64)
         blend += weight * costs / float(np.abs(costs[costs != 0]).mean())
     return blend
+
+
+def near_the_best(model: Model, gains: Floats, prices: Floats, share: float) -> Bools:
+    """(n_options,) options that lose at most such a share of a typical gain against their entry's best, or nothing.
+
+    gains (n_columns,) larger is better; prices (n_rows + n_held,).
+    """
+    reduced = reduced_prices(model, gains, prices)[: model.n_options]
+    best = np.zeros(model.n_entries)
+    np.maximum.at(best, model.entry, reduced)
+    usual = np.abs(gains[: model.n_options])
+    within = share * float(np.median(usual[usual > 0])) if usual.any() else np.inf
+    near: Bools = reduced >= best[model.entry] - within
+    return near
 
 
 def move_budget(pace: Pace, seconds: float, seed: int) -> Budget:

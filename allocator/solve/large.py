@@ -21,12 +21,12 @@ from allocator.instance import Bools, Floats, Ints
 from allocator.solve.arrays import Layout, Part
 from allocator.solve.construct import option_rank, own_gains
 from allocator.solve.dual import MANY, Dual, solve_dual
-from allocator.solve.improve import blended
+from allocator.solve.improve import blended, near_the_best
 from allocator.solve.loader import complete
 from allocator.solve.pace import Pace
 from allocator.solve.plan import Plan
 from allocator.solve.search import HOT, Search
-from allocator.solve.sweep import near_the_best, sweep_small
+from allocator.solve.sweep import sweep_small
 
 TOGETHER = 0.4
 """Weight of each goal in the sum of all, relative to the goal before it, per typical gain of one placement."""

@@ -46,8 +46,6 @@ TOGETHER_SHARE = 0.15
 """Of what is left when a large model is begun, for all goals together."""
 PROOF_SHARE_OF_GOAL = 0.25
 """Of the seconds of a goal of a large model, for the prices that prove its bound."""
-EXACT_SHARE = 0.95
-"""Of the seconds of a goal of a large model, for an exact solver in each of its parts."""
 AT_ONCE, DIVES = 0.1, 0.5
 """Of the seconds of a goal of a small model on one thread: for what an exact solver does at once, and for dives."""
 BLIND_SHARE = 0.3
@@ -196,12 +194,11 @@ def improve_large(
     limits: Limits,
     workers: Sequence[Worker],
 ) -> None:
-    """One goal of a large model: exactly in each part, over those whom it concerns; by moves where that is too much."""
-    exact, by = pace.part(EXACT_SHARE), workers[: limits.threads]
-    if not (option_gain(plan.model, len(held)) > 0).any():
+    """One goal of a large model: piece by piece, exactly; by moves where no placement gains on it by itself."""
+    if (option_gain(plan.model, len(held)) > 0).any():
+        sweep_concerned(plan, held, prices, pace, limits.seed, workers[: limits.threads], large.heard)
+    else:
         large.one(held, pace.part(BLIND_SHARE))
-    elif not sweep_concerned(plan, held, prices, exact, limits.seed, by, large.heard):
-        large.one(held, pace.rest(1.0 - EXACT_SHARE))
 
 
 def budget_of(k: int, n_goals: int, seconds: float, limits: Limits) -> Budget:

@@ -1,15 +1,17 @@
 """partition: a large model cut into regions that hang together loosely, from its arrays alone.
 
 Kinds of session (one site, one service) hang together through the entries that could go to either, and through the
-rows that both stand in: a night's beds, an agreed flow. Each entry, and each row by the placements in it, is shared out
-evenly among the pairs of its kinds. The heaviest part is cut in two where the ties that are cut weigh least against
-the smaller side, along the second eigenvector of the scaled ties, until no part has more options than asked for.
+rows and groups that both stand in: a night's beds, an agreed flow, the people of one trust. Each entry, and each row or
+group by the placements in it, is shared out evenly among the pairs of its kinds. The heaviest part is cut in two where
+the ties that are cut weigh least against the smaller side, along the second eigenvector of the scaled ties, until no
+part has more options than asked for.
 Source: normalised cuts (Shi and Malik, 2000); docs/decisions/0031-regions.md.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
@@ -27,6 +29,8 @@ MOST_OF_A_REGION = 4_000_000
 
 SMALLEST_SIDE = 0.2
 """Of the options of a part that is cut, those of the smaller side at least."""
+LOCAL, HOMELY = 0.8, 10.0
+"""Share of a group's options in one region from which it is the group's own; there an option weighs so much more."""
 DENSE = 300
 """Kinds up to which all eigenvectors are worked out at once."""
 
@@ -65,12 +69,14 @@ def ties_of(model: Model) -> sparse.csr_array:
         if block.label == UNPRICED:
             priced[block.start : block.stop] = False
     of_entries = _kinds_of_entries(model.entry, kind, model.n_entries, n_kinds)
-    of_rows = _kinds_of_rows(model.rows.direct.indptr, model.rows.direct.indices, kind, priced, n_kinds)
+    direct, groups = model.rows.direct, model.rows.members
+    of_rows = _kinds_of_rows(direct.indptr, direct.indices, kind, priced, n_kinds)
+    of_groups = _kinds_of_rows(groups.indptr, groups.indices, kind, np.ones(groups.shape[0], dtype=bool), n_kinds)
     per_entry = max(1.0, model.n_options / max(1, len(of_entries[0]) - 1))
-    weight = np.concatenate([np.ones(len(of_entries[0]) - 1), of_rows[2] / per_entry])
-    ends = np.concatenate([of_entries[0], of_entries[0][-1] + of_rows[0][1:]])
-    touched = np.concatenate([of_entries[1], of_rows[1]])
-    size = np.diff(ends)
+    weight = np.concatenate([np.ones(len(of_entries[0]) - 1), of_rows[2] / per_entry, of_groups[2] / per_entry])
+    size = np.concatenate([np.diff(ends) for ends, *_ in (of_entries, of_rows, of_groups)])
+    ends = np.concatenate([[0], np.cumsum(size)])
+    touched = np.concatenate([of_entries[1], of_rows[1], of_groups[1]])
     # Rows by their pairs, not by their kinds: a budget that the whole country stands in is cut by every cut, and ties
     # nothing.
     others = np.maximum(size - 1, 1)
@@ -142,9 +148,19 @@ def second_vector(ties: sparse.csr_array, degree: Floats) -> Floats:
 
 
 def homes_of(model: Model, of_session: Ints, number: int) -> Ints:
-    """(n_entries,) region of each entry: where most of its options are, one that must be taken before all others."""
+    """(n_entries,) region of each entry: where most of its options are, one that must be taken before all others.
+
+    Options in the region that a group of theirs is at home in weigh more, so that rows over groups are of one region.
+    """
     n_options = model.n_options
     weight = np.ones(n_options)
+    region, groups = of_session[model.session], model.rows.members
+    for start, stop in pairwise(groups.indptr.tolist()):
+        member = groups.indices[start:stop]
+        member = member[member < n_options]
+        options = np.bincount(region[member], minlength=number)
+        if options.max() >= LOCAL * max(1, len(member)):
+            weight[member[region[member] == options.argmax()]] += HOMELY
     rows = model.rows
     asking = np.flatnonzero(rows.lower > rows.activity(model.column_lower))
     for block in model.blocks:
@@ -153,7 +169,7 @@ def homes_of(model: Model, of_session: Ints, number: int) -> Ints:
     asked = rows.direct[asking].tocoo()
     weight[asked.col[(asked.data > 0) & (asked.col < n_options)]] = n_options
     weight[model.fixed] = n_options
-    return _heaviest(model.entry, of_session[model.session], weight, model.n_entries, number)
+    return _heaviest(model.entry, region, weight, model.n_entries, number)
 
 
 @compiled

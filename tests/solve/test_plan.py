@@ -12,7 +12,7 @@ from allocator.answer import Ending, Limits
 from allocator.backends.problem import Budget
 from allocator.backends.process import Worker
 from allocator.certificate import held_value
-from allocator.solve import improve, lexicographic, sweep
+from allocator.solve import improve, lexicographic, pieces
 from allocator.solve.dive import improve_by_dives
 from allocator.solve.improve import parts
 from allocator.solve.lexicographic import Plan, fill_up, goal_share, solve
@@ -195,12 +195,12 @@ def test_entries_that_share_a_session_are_in_one_part_and_others_are_not() -> No
         assert not {part[entry] for entry in reached} & {part[entry] for entry in outside}
 
 
-@pytest.mark.parametrize("largest_part", [0, 15_000], ids=["by moves", "by parts"])
+@pytest.mark.parametrize("piece", [4, 2000], ids=["by pieces", "by parts"])
 def test_large_path_keeps_every_row_and_is_no_better_than_the_optimum(
-    largest_part: int, monkeypatch: pytest.MonkeyPatch
+    piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lexicographic, "is_small", lambda formulation: False)
-    monkeypatch.setattr(sweep, "LARGEST_PART", largest_part)
+    monkeypatch.setattr(pieces, "PIECE", piece)
     found = 0
     for case in roomy(0, 20)[:1]:
         limits = Limits(seconds=60, work=60)

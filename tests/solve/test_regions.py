@@ -24,9 +24,7 @@ from allocator.audit import audit
 from allocator.backends.problem import Budget
 from allocator.backends.process import Worker
 from allocator.certificate import certified_bound
-from allocator.formulation import Formulation, Model, formulate
-from allocator.options import Facts, build_options
-from allocator.policy import Policy
+from allocator.formulation import Model
 from allocator.solve import regions
 from allocator.solve.crew import Crew, Key, done_by, local_crew
 from allocator.solve.exact import solve_goal
@@ -35,22 +33,13 @@ from allocator.solve.part_model import Shares, part_model, parts_of
 from allocator.solve.partition import cut_into_regions
 from allocator.solve.regions import solve_by_region
 from allocator.stopwatch import Stopwatch
-from benchmarks.sketch import sketch_instance, sketch_policy
 from tests.solve.errands import Errand, run_deadly, run_errand
-from tests.solve.towns import ENTRIES, SESSIONS, four_towns, two_towns
+from tests.solve.towns import ENTRIES, SESSIONS, city, four_towns, two_towns
 
 MOST = 400
 """Options of a region of the small instance, which has about 1,000."""
 THREADS = Crew(lambda: ThreadPoolExecutor(2), 2)
 LIMITS = Limits(seconds=math.inf, work=16)
-
-
-@cache
-def city() -> tuple[Facts, Policy, Formulation]:
-    """S of the sketch, seed 1: beds, flows, a budget and equity over everybody."""
-    instance = sketch_instance("S", 1)
-    facts, policy = Facts(instance), sketch_policy(instance)
-    return facts, policy, formulate(build_options(facts, policy.screens), policy)
 
 
 @cache

@@ -1,10 +1,15 @@
-"""Two towns with a few people who could go to either: a model of arrays whose best plan an exact solver proves."""
+"""Towns with a few people who could go to either, whose best plan an exact solver proves; and a small city."""
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
-from allocator.formulation import Model
+from allocator.formulation import Formulation, Model, formulate
+from allocator.options import Facts, build_options
+from allocator.policy import Policy
+from benchmarks.sketch import sketch_instance, sketch_policy
 from tests.models_of_arrays import RowList, model_of
 
 ENTRIES, SESSIONS = 24, 4
@@ -56,3 +61,11 @@ def four_towns() -> Model:
         found.add([(option, 1 + option % (2 + paid)) for option in range(len(pairs))], upper=70)
     rows = found.rows(len(pairs))
     return model_of(pairs, 4 * SESSIONS, rows, [[1] * len(pairs)], n_one_place=4 * ENTRIES)
+
+
+@cache
+def city() -> tuple[Facts, Policy, Formulation]:
+    """S of the sketch, seed 1: beds, flows, a budget and equity over everybody."""
+    instance = sketch_instance("S", 1)
+    facts, policy = Facts(instance), sketch_policy(instance)
+    return facts, policy, formulate(build_options(facts, policy.screens), policy)
