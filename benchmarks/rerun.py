@@ -1,0 +1,84 @@
+"""What yesterday's run is worth today: `python -m benchmarks.rerun --size M --seeds 11 12 13 --seconds 30`.
+
+Two mornings of one of the sketch's instances: each leaves out another twentieth of the entries and of the sessions, so
+that 5% went overnight and 5% came. A row each for yesterday, for today from nothing, and for today from yesterday's
+places and prices with a third of the seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from allocator.answer import Limits, Memory
+from allocator.instance import Instance
+from allocator.run import allocate
+from benchmarks.measure import commit, machine
+from benchmarks.scale import BEFORE_AND_AFTER, gap_of
+from benchmarks.sketch import sketch_instance, sketch_policy
+from benchmarks.table import printer
+from benchmarks.warm import until_warm
+
+CHANGED = 0.05
+COLUMNS = ("commit", "machine", "size", "seed", "run", "allowed_seconds", "value", "bound", "gap", "seconds", "audit")
+
+
+def morning(instance: Instance, left_out: dict[str, np.ndarray]) -> Instance:
+    """The instance without these rows of these tables."""
+    frames = {name: frame.drop(index=frame.index[left_out.get(name, [])]) for name, frame in instance.frames.items()}
+    return Instance.from_frames(instance.info, frames)
+
+
+def mornings(size: str, seed: int) -> tuple[Instance, Instance]:
+    """Yesterday and today."""
+    whole, random = sketch_instance(size, seed), np.random.default_rng(seed)
+    left_out: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = ({}, {})
+    for name in ("patients", "sessions"):
+        number = len(whole.frames[name])
+        changed = round(CHANGED * number)
+        drawn = random.permutation(number)
+        left_out[0][name], left_out[1][name] = drawn[:changed], drawn[changed : 2 * changed]
+    return morning(whole, left_out[0]), morning(whole, left_out[1])
+
+
+def rows(size: str, seed: int, limits: Limits) -> Iterator[tuple[object, ...]]:
+    """Yesterday, today from nothing, today from yesterday."""
+    yesterday, today = mornings(size, seed)
+    third = replace(limits, seconds=limits.seconds / 3)
+    memory: Memory | None = None
+    for name, instance, allowed in (("yesterday", yesterday, limits), ("cold", today, limits), ("warm", today, third)):
+        run = allocate(instance, sketch_policy(instance), allowed, memory=memory if name == "warm" else None)
+        memory = run.memory if name == "yesterday" else memory
+        goal, took = run.goals[0], sum(run.seconds[stage] for stage in (*BEFORE_AND_AFTER, "solve"))
+        figures = goal.value, goal.certified_bound, f"{gap_of(goal, goal.certified_bound):.6f}", f"{took:.1f}"
+        audited = "passed" if run.audit.passed else "failed"
+        yield (commit(), machine(), size, seed, name, f"{allowed.seconds:g}", *figures, audited)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--size", choices=("S", "M", "L"), default="M")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13])
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    limits = Limits(seconds=given.seconds, threads=given.threads)
+    warming = sketch_instance(given.size, 0)
+
+    def warm_up(seconds: float) -> float:
+        took = allocate(warming, sketch_policy(warming), replace(limits, seconds=seconds)).seconds
+        return sum(took.values()) - took["explain"]
+
+    until_warm(warm_up, given.seconds)
+    show = printer(COLUMNS)
+    for seed in given.seeds:
+        for row in rows(given.size, seed, limits):
+            show(row)
+
+
+if __name__ == "__main__":
+    main()
