@@ -184,6 +184,23 @@ def test_tomorrow_starts_from_what_people_decided_today(
     assert {rows[entry]: session for entry, session in still.items()} == found.proposed
 
 
+def test_no_reason_that_is_recorded_keeps_tomorrow_from_being_planned(
+    decide: Any, places: Any, service: Service, client: TestClient, keys: Keys, planned: str, tmp_path: Path
+) -> None:
+    reasons = ["\u2028 the line\u0085ends", '"quoted, and" a comma', "=1+1", "'"]
+    for place, reason in zip(places, reasons, strict=False):
+        assert decide(pair(place, "booked", reason_code=reason)).status_code == 201
+    for reason in ("a\0b", "a\nb", "a\rb", "x" * 201):
+        assert decide(pair(places[0], "cancelled", reason_code=reason)).status_code == 422
+    follow(client, keys, planned)
+    lease = claim(service.database, "w", LEASE_MS, 3)
+    assert lease is not None
+    spec = spec_of(ServiceSettings(data=service.settings.data.absolute()), service.database, lease)
+    instance = read_instance(tables_of(spec, tmp_path, Path(spec["previous"]))).instance
+    booked = instance.commitments[instance.commitments["state"] == "booked"]
+    assert len(booked) == len(places)
+
+
 def test_an_uploaded_instance_is_not_changed_by_the_run_that_carries(
     service: Service, client: TestClient, keys: Keys, planned: str, sample: Path, tmp_path: Path
 ) -> None:
