@@ -43,7 +43,7 @@ class Decision(BaseModel):
     state: Literal["offered", "booked", "declined", "host_refused", "cancelled", "treated"]
     decided_by: Literal["", "patient", "home", "host", "hub"] = Field("", description="By the key's role unless said.")
     reason_code: Code = ""
-    recorded_on: str = Field("", max_length=40, description="When it was decided, ISO 8601; now unless said.")
+    recorded_on: str = Field("", max_length=40, description="When it was decided, ISO 8601, UTC; now unless said.")
     expires_on: str = Field("", max_length=40, description="Last day of an offer.")
 
 

@@ -76,6 +76,16 @@ def test_the_same_decision_sent_again_is_recorded_once(decide: Any, places: Any)
     assert decide(decision).json() == {"recorded": 0, "standing_already": 1}
 
 
+def test_moments_with_an_offset_are_the_moments_that_they_are(
+    decide: Any, places: Any, client: TestClient, keys: Keys, planned: str
+) -> None:
+    assert decide(pair(places[0], "offered", recorded_on="2026-06-01T10:00:00+01:00")).status_code == 201
+    assert decide(pair(places[0], "booked", recorded_on="2026-06-01T09:30:00Z")).status_code == 201
+    assert decide(pair(places[1], "offered", recorded_on="0001-01-01T00:00:00+14:00")).status_code in (201, 422)
+    found = client.get(f"/v1/runs/{planned}/decisions", headers=with_key(keys.hub)).json()["decisions"]
+    assert [item["recorded_on"] for item in found[:2]] == ["2026-06-01T09:00:00", "2026-06-01T09:30:00"]
+
+
 def test_a_home_provider_decides_about_its_patients_and_a_host_about_its_sessions(
     decide: Any, places: Any, keys: Keys
 ) -> None:

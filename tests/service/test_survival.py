@@ -205,9 +205,10 @@ def test_no_run_is_lost_or_recorded_twice_when_postgresql_is_restarted(tmp_path:
 
     def restart() -> None:
         subprocess.run(
-            [str(Path(server.bin_path) / "pg_ctl"), "-D", str(folder), "-m", "immediate", "-w", "restart"],
+            [server.bin_path / "pg_ctl", "-D", folder, "-l", server.log, "-m", "immediate", "-w", "restart"],
             check=True,
             stdout=subprocess.DEVNULL,
+            user=server.system_user,  # where root tests, the server belongs to somebody else
         )
 
     try:
