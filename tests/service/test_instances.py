@@ -24,6 +24,7 @@ from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
 from allocator.errors import InputError
+from api.checking import check
 from api.http.access import Service
 from api.service_settings import ServiceSettings
 from api.store.tables import instances
@@ -298,6 +299,18 @@ def test_uploads_that_wait_for_their_check_hold_up_nobody(
         assert not any(upload.done() for upload in waiting)
         let_go.set()
         assert {upload.result().status_code for upload in waiting} == {422}
+
+
+@pytest.mark.parametrize(
+    ("memory_mb", "seconds", "why"), [(6_000, 0.01, "more than 0.01 seconds"), (50, 60.0, "more memory than it may")]
+)
+def test_a_check_ends_when_it_takes_too_long_or_too_much_memory(
+    memory_mb: int, seconds: float, why: str, sample: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "upload").write_bytes(zip_of(sample / "tables"))
+    (tmp_path / "into").mkdir()
+    with pytest.raises(InputError, match=why):
+        check(tmp_path / "upload", tmp_path / "into", 1_000_000, memory_mb, seconds)
 
 
 @pytest.mark.slow
