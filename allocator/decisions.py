@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import io
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +121,8 @@ def read_rows(path: Path, wanted: Iterable[str]) -> list[tuple[int, dict[str, st
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = raw.decode("cp1252", errors="replace")
-    reader = csv.DictReader(text.splitlines(keepends=True), restkey="", restval="")
+    # Not splitlines(): a cell may hold a letter that it takes for the end of a line, such as U+2028.
+    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="", restval="")
     names = [name.strip() for name in reader.fieldnames or ()]
     missing = [f'{path.name} has no column "{name}".{maybe(name, names)}' for name in wanted if name not in names]
     if missing:

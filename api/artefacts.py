@@ -23,6 +23,12 @@ def instance_folder(artefacts: Path, instance_id: str) -> Path:
     return artefacts / "instances" / instance_id / "tables"
 
 
+def the_workbook_or_folder(folder: Path) -> Path:
+    """What intake reads: the one workbook, or the folder of tables."""
+    workbooks = sorted(folder.glob("*.xlsx"))
+    return workbooks[0] if workbooks and len(list(folder.iterdir())) == 1 else folder
+
+
 def result_name(job_id: str, token: int) -> str:
     """The result of one claim of a job, relative to the artefacts: no two claims share a folder."""
     return f"runs/{job_id}/{token}"

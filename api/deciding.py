@@ -126,9 +126,17 @@ def filled(
             cells["decided_by"] = "host"
         if cells["state"] in OF_THE_HOME:
             cells["decided_by"] = "patient"
-    if not cells["recorded_on"]:
-        cells["recorded_on"] = moment_of(cells, stands).isoformat()
+    cells["recorded_on"] = in_utc(cells["recorded_on"]) or moment_of(cells, stands).isoformat()
     return cells
+
+
+def in_utc(text: str) -> str:
+    """A moment with an offset as the same moment without one, in UTC like every other; any other text as it is."""
+    try:
+        moment = dt.datetime.fromisoformat(text)
+        return text if moment.tzinfo is None else moment.astimezone(dt.UTC).replace(tzinfo=None).isoformat()
+    except (ValueError, OverflowError):
+        return text
 
 
 def moment_of(cells: Mapping[str, str], stands: Sequence[Commitment]) -> dt.datetime:

@@ -17,6 +17,8 @@ from api.store.database import NowMs
 from api.store.tables import keys
 
 PREFIX = "mutual"
+LONGEST_NAME = 150
+"""The log has 200 letters for name and id together."""
 ADMIN = "admin command"
 """The actor of what is done at the machine itself."""
 
@@ -49,8 +51,11 @@ def make_key(
     connection: Connection, name: str, role: Role, providers: Sequence[str] = (), actor: str = ADMIN
 ) -> tuple[str, str]:
     """A new key: (its id, the key itself, which is stored nowhere). Raises UsageError."""
-    if not name.strip():
-        raise UsageError("A key needs the name of its holder.")
+    name = name.strip()
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise UsageError(f"A key needs the name of its holder, one line of at most {LONGEST_NAME} letters.")
+    if not all(code.strip() == code != "" for code in providers):
+        raise UsageError("A provider code is empty, or has blanks around it.")
     if (role is Role.PROVIDER) != bool(providers):
         wanted = "at least one provider code" if role is Role.PROVIDER else "no providers: it sees all or none"
         raise UsageError(f"A key for the role {role} takes {wanted}.")
@@ -59,7 +64,7 @@ def make_key(
     connection.execute(
         insert(keys).values(
             id=key_id,
-            name=name.strip()[:200],
+            name=name,
             role=role.value,
             providers=sorted(set(providers)),
             sha256=digest(key),

@@ -9,7 +9,6 @@ It ends when its standard input does: nobody solves for a worker that is gone.
 from __future__ import annotations
 
 import csv
-import gzip
 import json
 import math
 import os
@@ -25,8 +24,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-import pyarrow.parquet as pq
-
 from allocator.answer import Ending, Limits, Memory, Pairs, Progress
 from allocator.carry import carry
 from allocator.decisions import COLUMNS
@@ -34,10 +31,10 @@ from allocator.errors import AllocatorError, CancelledError, InputError
 from allocator.intake import read_instance
 from allocator.policy import read_policy
 from allocator.report import write_run
-from allocator.report.safe import write_csv
 from allocator.run import allocate
 from allocator.run_folder import stored_memory
-from api.artefacts import draft_folder
+from api.artefacts import draft_folder, the_workbook_or_folder
+from api.carriable import commitments_as_csv
 from api.studying import COMMANDS, study
 from models import CATALOGUE
 
@@ -218,24 +215,6 @@ def tables_of(spec: Mapping[str, Any], scratch: Path, previous: Path | None) -> 
         writer.writerows(spec["decisions"])
     carry(previous, decisions, copied)
     return copied
-
-
-def commitments_as_csv(folder: Path) -> None:
-    """Have an instance keep its commitments in the one format that `carry` adds to."""
-    parquet, zipped, plain = (folder / f"commitments.{kind}" for kind in ("parquet", "csv.gz", "csv"))
-    if parquet.exists():
-        write_csv(pq.read_table(parquet).to_pandas(), plain)
-        parquet.unlink()
-    if zipped.exists():
-        with gzip.open(zipped) as source, plain.open("xb") as target:
-            shutil.copyfileobj(source, target)
-        zipped.unlink()
-
-
-def the_workbook_or_folder(folder: Path) -> Path:
-    """What intake reads: the one workbook, or the folder of tables."""
-    workbooks = sorted(folder.glob("*.xlsx"))
-    return workbooks[0] if workbooks and len(list(folder.iterdir())) == 1 else folder
 
 
 KINDS: Mapping[str, Callable[[Mapping[str, Any], Path, Interruption, Say], Mapping[str, Any]]] = {

@@ -5,21 +5,27 @@ Nothing is believed: names, sizes and kinds are checked member by member, and by
 
 from __future__ import annotations
 
+import gzip
+import os
 import re
 import stat
 import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from allocator.errors import InputError
 
 MOST_MEMBERS = 500
+LONGEST_NAME = 200
+USUAL_COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 CHUNK = 1 << 20
 TABLE_SUFFIXES = (".csv", ".csv.gz", ".parquet", ".xlsx")
 WORKBOOK_MARK = "[Content_Types].xml"
 DECLARED_TYPE = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
+MACRO_TYPE = re.compile(rb"macroEnabled|macrosheet|vbaProject", re.IGNORECASE)
+PROGRAMS = (".bin", ".exe", ".dll", ".js", ".vbs")
 DIFFERENT_KINDS = ((b"\xd0\xcf\x11\xe0", "an old Excel file (.xls)"), (b"\x1f\x8b", "a gzip file"), (b"%PDF", "a PDF"))
 
 
@@ -42,9 +48,11 @@ def unpack(upload: Path, into: Path, most_bytes: int) -> list[str]:
                 upload.replace(into / "instance.xlsx")
                 return []
             return _tables(archive, members, into, most_bytes)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, ValueError) as error:
+        # Of an error of the system only what went wrong: its text names folders of this machine.
+        told = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise InputError(
-            [f"The upload cannot be read as a zip: {error}. Maybe it was cut off on its way: send it again."]
+            [f"The upload cannot be read as a zip: {told}. Maybe it was cut off on its way: send it again."]
         ) from error
 
 
@@ -61,6 +69,10 @@ def _refuse_dangerous(members: Iterable[zipfile.ZipInfo]) -> None:
             problems.append(f"{shown} names a place outside of the zip; wanted plain file names.")
         if stat.S_ISLNK(member.external_attr >> 16):
             problems.append(f"{shown} is a link; wanted files.")
+        if len(member.filename) > LONGEST_NAME:
+            problems.append(f"{shown} is a name of more than {LONGEST_NAME} letters; wanted a shorter one.")
+        if member.compress_type not in USUAL_COMPRESSION:
+            problems.append(f"{shown} is compressed in an unusual way; wanted deflate, as every zip program does it.")
         if member.flag_bits & 1:
             problems.append(f"{shown} is encrypted; wanted a zip without a password.")
         if member.filename.lower() in seen:
@@ -88,6 +100,9 @@ def _tables(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], into: Path
             continue
         with archive.open(member) as source, (into / name).open("xb") as target:
             room -= _copied(source, target, room, most_bytes)
+        if name.lower().endswith(".gz"):
+            with gzip.open(into / name) as source, open(os.devnull, "wb") as nowhere:
+                room -= _copied(cast(IO[bytes], source), nowhere, room, most_bytes)
         if name.lower().endswith(".xlsx"):
             check_workbook(into / name, most_bytes)
     if len(left_out) == len(files):
@@ -119,8 +134,9 @@ def check_workbook(path: Path, most_bytes: int) -> None:
         _refuse_dangerous(book.infolist())
         for member in book.infolist():
             lowered = member.filename.lower()
-            if lowered.endswith((".bin", ".exe", ".dll", ".js", ".vbs")) and "printersettings" not in lowered:
-                raise InputError([f"{path.name} holds macros ({member.filename[:100]!r}). Save it as .xlsx without."])
+            runs = lowered.endswith(PROGRAMS) and "printersettings" not in lowered
+            if runs or "macrosheets/" in lowered:
+                raise macros(path, member.filename)
             with book.open(member) as source:
                 tail = b""
                 while chunk := source.read(CHUNK):
@@ -131,4 +147,11 @@ def check_workbook(path: Path, most_bytes: int) -> None:
                     seen = (tail + chunk).replace(b"\0", b"")
                     if lowered.endswith((".xml", ".rels")) and DECLARED_TYPE.search(seen):
                         raise InputError([f"{member.filename[:100]!r} declares entities; no spreadsheet program does."])
+                    if member.filename == WORKBOOK_MARK and MACRO_TYPE.search(seen):
+                        raise macros(path, member.filename)
                     tail = chunk[-32:]
+
+
+def macros(path: Path, member: str) -> InputError:
+    """The error for a workbook that can do something when it is opened."""
+    return InputError([f"{path.name} holds macros ({member[:100]!r}). Save it as .xlsx without."])

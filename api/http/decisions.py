@@ -17,7 +17,8 @@ from api.store.decisions import decision_rows
 
 router = APIRouter(prefix="/v1/runs/{run_id}/decisions", tags=["decisions"])
 MOST_DECISIONS = 20_000
-Code = Annotated[str, Field(max_length=200)]
+Code = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""One line; PostgreSQL keeps no text with a zero in it."""
 
 
 class Decision(BaseModel):
@@ -36,13 +37,13 @@ class Decision(BaseModel):
             }
         },
     )
-    entry_id: str = Field(max_length=200, min_length=1)
+    entry_id: Code = Field(min_length=1)
     session_id: Code = ""
     site_code: Code = ""
     state: Literal["offered", "booked", "declined", "host_refused", "cancelled", "treated"]
     decided_by: Literal["", "patient", "home", "host", "hub"] = Field("", description="By the key's role unless said.")
     reason_code: Code = ""
-    recorded_on: str = Field("", max_length=40, description="When it was decided, ISO 8601; now unless said.")
+    recorded_on: str = Field("", max_length=40, description="When it was decided, ISO 8601, UTC; now unless said.")
     expires_on: str = Field("", max_length=40, description="Last day of an offer.")
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import tempfile
-import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,12 +27,11 @@ from api.service_settings import MEGABYTE
 from api.store import log
 from api.store.database import NowMs
 from api.store.tables import instances
-from api.uploads import unpack
 
 router = APIRouter(prefix="/v1/instances", tags=["instances"])
 Id = Annotated[str, PathParameter(pattern="^[a-z0-9-]{1,32}$", examples=["i-3f9c2a7b10d4e5f6"])]
-checks_at_once = threading.BoundedSemaphore(2)
-"""Each may use `ALLOCATOR_CHECK_MEMORY_MB`."""
+checks_at_once = asyncio.Semaphore(2)
+"""Each may use `ALLOCATOR_CHECK_MEMORY_MB`. Those that wait hold no thread: readers need them."""
 UPLOADS = {
     "requestBody": {
         "required": True,
@@ -98,20 +97,18 @@ async def upload_instance(request: Request, response: Response, service: TheServ
                 file.write(chunk)
         if not taken:
             raise ProblemError(422, "The body is empty; wanted a zip of tables, or one workbook, as the body.")
-        found = await run_in_threadpool(accept, service, person, draft)
+        async with checks_at_once:
+            found = await run_in_threadpool(accept, service, person, draft)
     response.headers["Location"] = f"/v1/instances/{found.id}"
     return found
 
 
 def accept(service: Service, person: Person, draft: Path) -> Instance:
-    """Unpack, check and record what stands in `draft`/upload. Raises InputError; then nothing is kept."""
+    """Check and record what stands in `draft`/upload. Raises InputError; then nothing is kept."""
     settings = service.settings
-    tables = draft / "instance" / "tables"
-    tables.mkdir(parents=True)
-    left_out = unpack(draft / "upload", tables, settings.max_unpacked_mb * MEGABYTE)
-    with checks_at_once:
-        found = check(tables, draft / "instance" / "quarantine.csv", settings.check_memory_mb, settings.check_seconds)
-    found["report"]["notices"] += left_out
+    (draft / "instance").mkdir()
+    most_bytes = settings.max_unpacked_mb * MEGABYTE
+    found = check(draft / "upload", draft / "instance", most_bytes, settings.check_memory_mb, settings.check_seconds)
     instance_id = f"i-{secrets.token_hex(8)}"
     put_in_place(draft / "instance", instance_folder(settings.artefact_folder, instance_id).parent)
     with service.database.write() as connection:

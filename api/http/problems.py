@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -82,7 +82,7 @@ def rendered(
     detail: str,
     errors: Sequence[FieldError] = (),
     headers: Mapping[str, str] | None = None,
-) -> JSONResponse:
+) -> Response:
     """A problem as a response."""
     problem = Problem(
         title=HTTPStatus(status).phrase,
@@ -91,7 +91,8 @@ def rendered(
         instance=request.url.path,
         errors=list(errors[:MOST_ERRORS]),
     )
-    return JSONResponse(problem.model_dump(mode="json"), status, dict(headers or {}), MEDIA_TYPE)
+    # ASCII: what was given may hold half a letter (\\ud800), which has no bytes in UTF-8.
+    return Response(json.dumps(problem.model_dump()), status, dict(headers or {}), MEDIA_TYPE)
 
 
 def problems_of(texts: Sequence[str]) -> list[FieldError]:
@@ -103,15 +104,15 @@ def install(app: FastAPI) -> None:
     """Have every error of the application rendered as a problem."""
 
     @app.exception_handler(ProblemError)
-    def known(request: Request, error: ProblemError) -> JSONResponse:
+    def known(request: Request, error: ProblemError) -> Response:
         return rendered(request, error.status, error.detail, error.errors, error.headers)
 
     @app.exception_handler(HTTPException)
-    def of_the_framework(request: Request, error: HTTPException) -> JSONResponse:
+    def of_the_framework(request: Request, error: HTTPException) -> Response:
         return rendered(request, error.status_code, str(error.detail), headers=error.headers)
 
     @app.exception_handler(RequestValidationError)
-    def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    def invalid(request: Request, error: RequestValidationError) -> Response:
         errors = [
             FieldError(field=place(item["loc"]), given=shown(item.get("input")), wanted=item["msg"].lower())
             for item in error.errors()
@@ -119,27 +120,27 @@ def install(app: FastAPI) -> None:
         return rendered(request, 422, f"{len(errors)} value(s) cannot be used.", errors)
 
     @app.exception_handler(AllocatorError)
-    def of_the_engine(request: Request, error: AllocatorError) -> JSONResponse:
+    def of_the_engine(request: Request, error: AllocatorError) -> Response:
         texts = error.problems if isinstance(error, InputError) else str(error).splitlines()
         return rendered(request, 422, texts[0] if texts else "", problems_of(texts))
 
     @app.exception_handler(NotInForceError)
-    def not_in_force(request: Request, error: NotInForceError) -> JSONResponse:
+    def not_in_force(request: Request, error: NotInForceError) -> Response:
         return rendered(request, 409, str(error), headers={"Retry-After": "30"})
 
     @app.exception_handler(NotTheirsError)
-    def not_theirs(request: Request, error: NotTheirsError) -> JSONResponse:
+    def not_theirs(request: Request, error: NotTheirsError) -> Response:
         return rendered(request, 403, error.problems[0], problems_of(error.problems))
 
     @app.exception_handler(OperationalError)
     @app.exception_handler(PoolTimeoutError)
-    def away(request: Request, error: Exception) -> JSONResponse:
+    def away(request: Request, error: Exception) -> Response:
         says.warning("the database does not serve: %s", type(error).__name__)
         detail = "The database does not answer. Try again in a few seconds."
         return rendered(request, 503, detail, headers={"Retry-After": "5"})
 
     @app.exception_handler(Exception)
-    def unforeseen(request: Request, error: Exception) -> JSONResponse:
+    def unforeseen(request: Request, error: Exception) -> Response:
         return rendered(request, 500, f"An unforeseen error ({type(error).__name__}). It is in the server's log.")
 
 

@@ -190,7 +190,7 @@ def list_runs(
     service: TheService,
     person: Anybody,
     state: Annotated[State | None, Query()] = None,
-    instance_id: Annotated[str | None, Query(max_length=32)] = None,
+    instance_id: Annotated[str | None, Query(pattern="^[a-z0-9-]{1,32}$")] = None,
     purpose: Annotated[Purpose | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     before: Annotated[int | None, Query(ge=1, le=2**62, description="`next` of the page before.")] = None,
@@ -244,13 +244,13 @@ async def follow_run(
     """Progress as server-sent events, from the first or after `Last-Event-ID`, until the run has ended."""
     quiet = 0.0
     while True:
-        rows = await run_in_threadpool(events_after, service, run_id, last_event_id)
+        rows, is_last = await run_in_threadpool(events_after, service, run_id, last_event_id)
         for row in rows:
             last_event_id = row.number
-            name = row.body["event"]
-            yield ServerSentEvent(data={**row.body, "at": iso(row.at)}, event=name, id=str(row.number))
-            if name == "ended":
-                return
+            data = {**row.body, "at": iso(row.at)}
+            yield ServerSentEvent(data=data, event=row.body["event"], id=str(row.number))
+        if is_last:
+            return
         if rows:
             quiet = 0.0
             continue
@@ -261,17 +261,14 @@ async def follow_run(
             yield ServerSentEvent(comment="still there")
 
 
-def events_after(service: Service, run_id: str, number: int) -> list[Any]:
-    """Events of a run after that number, oldest first."""
+def events_after(service: Service, run_id: str, number: int) -> tuple[list[Any], bool]:
+    """(events of a run after that number, oldest first; whether no more will come)."""
+    chosen = select(events).where(events.c.job_id == run_id, events.c.number > number).order_by(events.c.number)
     with service.database.read() as connection:
-        return list(
-            connection.execute(
-                select(events)
-                .where(events.c.job_id == run_id, events.c.number > number)
-                .order_by(events.c.number)
-                .limit(MOST_EVENTS_READ)
-            ).all()
-        )
+        # The state first: once it says that the run has ended, its last event is there.
+        has_ended = run_row(connection, run_id).state in queue.ENDED
+        rows = list(connection.execute(chosen.limit(MOST_EVENTS_READ)).all())
+    return rows, has_ended and len(rows) < MOST_EVENTS_READ
 
 
 def run_row(connection: Connection, run_id: str) -> Any:

@@ -125,6 +125,14 @@ def service(tmp_path: Path, empty_sqlite: Path) -> Iterator[Service]:
 
 
 @pytest.fixture
+def service_on_either(database: Database, tmp_path: Path) -> Service:
+    """A service on a database of each kind, without a worker."""
+    settings = ServiceSettings(data=tmp_path / "data")
+    settings.artefact_folder.mkdir(parents=True, exist_ok=True)
+    return Service(settings, database)
+
+
+@pytest.fixture
 def keys(service: Service) -> Keys:
     """A key for every role."""
     return make_keys(service)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import shutil
 import zipfile
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import xlsxwriter
 from sqlalchemy import insert, update
 
 from allocator.answer import Limits
@@ -56,6 +59,21 @@ def zip_of(folder: Path) -> bytes:
         for path in sorted(folder.iterdir()):
             archive.write(path, path.name)
     return buffer.getvalue()
+
+
+def as_workbook(tables: Path, folder: Path) -> bytes:
+    """An instance of CSV files as one workbook, as people make them: a sheet a table, and one for instance.json."""
+    info = json.loads((tables / "instance.json").read_text("utf-8"))
+    with xlsxwriter.Workbook(str(folder / "book.xlsx")) as book:
+        sheet = book.add_worksheet("instance")
+        for number, (name, value) in enumerate(info.items()):
+            text = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+            sheet.write_row(number, 0, (name, text))
+        for path in sorted(tables.glob("*.csv")):
+            sheet = book.add_worksheet(path.stem)
+            for number, row in enumerate(csv.reader(path.read_text("utf-8").splitlines())):
+                sheet.write_row(number, 0, row)
+    return (folder / "book.xlsx").read_bytes()
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,16 @@ def test_the_same_decision_sent_again_is_recorded_once(decide: Any, places: Any)
     assert decide(decision).json() == {"recorded": 0, "standing_already": 1}
 
 
+def test_moments_with_an_offset_are_the_moments_that_they_are(
+    decide: Any, places: Any, client: TestClient, keys: Keys, planned: str
+) -> None:
+    assert decide(pair(places[0], "offered", recorded_on="2026-06-01T10:00:00+01:00")).status_code == 201
+    assert decide(pair(places[0], "booked", recorded_on="2026-06-01T09:30:00Z")).status_code == 201
+    assert decide(pair(places[1], "offered", recorded_on="0001-01-01T00:00:00+14:00")).status_code in (201, 422)
+    found = client.get(f"/v1/runs/{planned}/decisions", headers=with_key(keys.hub)).json()["decisions"]
+    assert [item["recorded_on"] for item in found[:2]] == ["2026-06-01T09:00:00", "2026-06-01T09:30:00"]
+
+
 def test_a_home_provider_decides_about_its_patients_and_a_host_about_its_sessions(
     decide: Any, places: Any, keys: Keys
 ) -> None:
@@ -182,6 +192,23 @@ def test_tomorrow_starts_from_what_people_decided_today(
     assert found.treated[rows[treated["entry_id"]]]
     still = {row["entry_id"]: row["session_id"] for row in places[3:]}
     assert {rows[entry]: session for entry, session in still.items()} == found.proposed
+
+
+def test_no_reason_that_is_recorded_keeps_tomorrow_from_being_planned(
+    decide: Any, places: Any, service: Service, client: TestClient, keys: Keys, planned: str, tmp_path: Path
+) -> None:
+    reasons = ["\u2028 the line\u0085ends", '"quoted, and" a comma', "=1+1", "'"]
+    for place, reason in zip(places, reasons, strict=False):
+        assert decide(pair(place, "booked", reason_code=reason)).status_code == 201
+    for reason in ("a\0b", "a\nb", "a\rb", "x" * 201):
+        assert decide(pair(places[0], "cancelled", reason_code=reason)).status_code == 422
+    follow(client, keys, planned)
+    lease = claim(service.database, "w", LEASE_MS, 3)
+    assert lease is not None
+    spec = spec_of(ServiceSettings(data=service.settings.data.absolute()), service.database, lease)
+    instance = read_instance(tables_of(spec, tmp_path, Path(spec["previous"]))).instance
+    booked = instance.commitments[instance.commitments["state"] == "booked"]
+    assert len(booked) == len(places)
 
 
 def test_an_uploaded_instance_is_not_changed_by_the_run_that_carries(

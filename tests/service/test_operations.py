@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +19,9 @@ from sqlalchemy.exc import DBAPIError
 from allocator.errors import UsageError
 from api import cli
 from api.artefacts import DRAFT_SECONDS, keep_alone, put_in_place, tidy
-from api.commands import Discreet
+from api.commands import Discreet, first_key
 from api.http.access import Service
+from api.keys import Role, holder_of, make_key
 from api.service_settings import ServiceSettings, service_settings, variable_of
 from api.store import schema
 from api.store.database import Database, connected, url_of
@@ -64,6 +66,34 @@ def test_the_database_url_of_the_environment_wins(monkeypatch: pytest.MonkeyPatc
     assert service_settings(tmp_path).url == url_of(tmp_path)
     monkeypatch.setenv("DATABASE_URL", "postgresql://h/d")
     assert service_settings(tmp_path).url == "postgresql://h/d"
+
+
+def test_the_first_key_is_made_once(service: Service) -> None:
+    key = first_key(service.database)
+    assert key is not None
+    with service.database.read() as connection:
+        holder = holder_of(connection, key)
+    assert holder is not None
+    assert holder.role is Role.HUB
+    assert first_key(service.database) is None
+
+
+@pytest.mark.parametrize("name", ["", " ", "x" * 151, "two\nlines"])
+def test_a_key_needs_a_name_that_the_log_can_hold(name: str, service: Service) -> None:
+    with pytest.raises(UsageError, match="name of its holder"), service.database.write() as connection:
+        make_key(connection, name, Role.HUB)
+
+
+@pytest.mark.parametrize("code", ["", " ", "RJR "])
+def test_a_provider_code_is_what_stands_in_the_tables(code: str, service: Service) -> None:
+    with pytest.raises(UsageError, match="provider code"), service.database.write() as connection:
+        make_key(connection, "desk", Role.PROVIDER, ["RJR", code])
+
+
+def test_the_web_process_never_solves() -> None:
+    """It cannot: no solver is in it."""
+    code = "import sys, api.serve; print({'highspy', 'ortools', 'pulp', 'allocator.run'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
 
 
 def test_keys_are_made_listed_and_revoked(service: Service, admin: Command) -> None:

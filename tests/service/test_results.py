@@ -73,6 +73,46 @@ def test_an_export_is_the_list_of_the_run_folder_with_a_cover(get: Any, planned:
     assert get(f"/v1/runs/{planned}/exports/..%2F..%2Finstance/incoming").status_code == 404
 
 
+def test_no_cell_of_an_export_is_a_formula(get: Any, service: Service, planned: str) -> None:
+    folder = service.settings.artefact_folder / result_name(planned, 1)
+    evil = '=HYPERLINK("http://x","y")'
+    lines = (folder / "exports" / "NCC" / "incoming.csv").read_text("utf-8").splitlines()
+    columns = lines[0].split(",")
+    row = [
+        "'" + evil if name in ("site_name", "team") else cell
+        for name, cell in zip(columns, lines[1].split(","), strict=True)
+    ]
+    with (folder / "exports" / "NCC" / "incoming.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([columns, row])
+    summary = json.loads((folder / "summary.json").read_text("utf-8"))
+    summary["instance"]["name"] = evil
+    (folder / "summary.json").write_text(json.dumps(summary), "utf-8")
+    url = f"/v1/runs/{planned}/exports/NCC/incoming"
+    (line,) = csv.DictReader(io.StringIO(get(url).text))
+    assert (line["team"], line["site_name"]) == ("'" + evil, "'" + evil)
+    content = get(url, params={"format": "xlsx"}).content
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        sheets = [book.read(name) for name in book.namelist() if name.startswith("xl/worksheets/sheet")]
+    assert len(sheets) == 2
+    assert not any(b"<f>" in sheet or b"<hyperlink" in sheet for sheet in sheets)
+    cover = dict(
+        row[:2] for row in CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_name("Cover").to_python()
+    )
+    assert cover["Instance"].startswith("'=")
+    assert (cover["Policy"], len(cover["Fingerprint of the policy"])) == ("daily", 64)
+    assert get(url, params={"format": "json"}).json()["rows"][0]["team"] == evil
+
+
+def test_appointments_of_people_with_odd_names_are_valid_fhir() -> None:
+    row = dict.fromkeys(EXPORT_COLUMNS, "x") | {"date": "2026-03-27", "start_time": "", "expected_minutes": ""}
+    rows = [
+        row | {"state": state, "entry_id": entry} for state in fhir.STATUS_OF for entry in ("a b", "=1", "é", "a|b")
+    ]
+    rows += [row | {"state": "booked", "site_name": "", "team": "", "expected_minutes": "12.5", "start_time": "23:59"}]
+    text = fhir.bundle(rows, "r-1", dt.datetime(2026, 2, 2, tzinfo=dt.UTC))
+    assert len(Bundle.model_validate_json(text).entry) == len(rows)
+
+
 def test_appointments_are_valid_fhir_and_claim_no_profile(get: Any, planned: str, sample: Path) -> None:
     found = get(f"/v1/runs/{planned}/fhir/RAA")
     assert found.headers["content-type"] == "application/fhir+json"

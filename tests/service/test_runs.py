@@ -168,6 +168,9 @@ def test_events_are_sent_in_order_to_the_end_and_can_be_taken_up_again(
 
     assert events() == [(1, "progress"), (2, "progress"), (3, "ended")]
     assert events(**{"Last-Event-ID": "2"}) == [(3, "ended")]
+    # A browser takes a stream up again after its end: it is told so at once.
+    after = client.get(f"/v1/runs/{run_id}/events", headers=with_key(keys.hub) | {"Last-Event-ID": "3"})
+    assert (after.status_code, after.text) == (200, "")
     assert client.get("/v1/runs/r-none/events", headers=with_key(keys.hub)).status_code == 404
 
 

