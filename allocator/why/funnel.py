@@ -49,7 +49,7 @@ class Funnel:
     def sentences(self) -> list[str]:
         """The funnel for people."""
         if not self.sessions:
-            return ["There is no session for this entry's service."]
+            return ["There is no session that is open to its service."]
         told = [f"{plural(self.sessions, 'session')} for this entry's service; {self.left} left after all rules below."]
         for step in self.steps:
             alone = f"; {step.alone} by this rule alone" if step.alone else ""

@@ -441,6 +441,19 @@ def test_base_without_a_plan_stops_the_study_with_the_smallest_set_that_contradi
         run_parts(parts, pinned(), limits, 0, tmp_path / "parts", pool, lambda text: None)
 
 
+def gone(group: int, seconds: float) -> bool:
+    """Is no process of this group left within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.2)
+    os.killpg(group, signal.SIGKILL)
+    return False
+
+
 @pytest.mark.slow
 def test_study_that_was_killed_goes_on_where_it_stopped(tmp_path: Path) -> None:
     file = tmp_path / "study.toml"
@@ -457,7 +470,8 @@ def test_study_that_was_killed_goes_on_where_it_stopped(tmp_path: Path) -> None:
         deadline = time.monotonic() + 120
         while len(list(out.glob("parts/*.json"))) < 3 and time.monotonic() < deadline:
             time.sleep(0.1)
-        os.killpg(first.pid, signal.SIGKILL)
+        first.kill()
+    assert gone(first.pid, 60), "its workers leave too, though nobody told them"
     before = {path.name: path.stat().st_mtime_ns for path in out.glob("parts/*.json")}
     assert 3 <= len(before) < 12
     second = subprocess.run(arguments, capture_output=True, text=True, check=True)

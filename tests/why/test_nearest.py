@@ -219,7 +219,7 @@ def test_three_people_in_the_way_are_more_than_search_moves_and_are_solved_exact
     nearest = nearest_changes(case, "e1", worker)[0]
     assert (nearest.change.kind, nearest.verified, nearest.smallest) == ("travel", True, True)
     assert [item.entry_id for item in nearest.displaced] == ["e2", "e3", "e4"]
-    assert "e2 would lose s1 and e3 would lose s1 and e4 would lose s1" in nearest.sentence()
+    assert "e2 would lose s1, e3 would lose s1, e4 would lose s1." in nearest.sentence()
 
 
 def test_exact_plan_moves_nobody_who_need_not_move(worker: Worker) -> None:

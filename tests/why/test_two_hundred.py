@@ -159,10 +159,12 @@ def check_change(case: Case, nearest: Nearest) -> None:
     turned = [1 if goal.sense == "max" else -1 for goal in goals]
     after = [sign * found.scores[goal.label] for sign, goal in zip(turned, goals, strict=True)]
     assert after >= [sign * value for sign, value in zip(turned, ours, strict=True)]
+    # The plan is the run's, with what the sentence says and nothing else.
     moved = {item.entry_id for item in nearest.displaced}
-    now = {place.entry_id: place.session_id for place in nearest.placements}
-    kept = [place for place in case.allocation.placements if place.entry_id not in moved]
-    assert all(now[place.entry_id] == place.session_id for place in kept)
+    told = {(place.entry_id, place.session_id) for place in case.allocation.placements if place.entry_id not in moved}
+    told |= {(item.entry_id, item.now) for item in (*nearest.displaced, *nearest.gaining) if item.now}
+    now = {(place.entry_id, place.session_id) for place in nearest.placements}
+    assert now == told | {(nearest.entry_id, nearest.session_id)}
 
 
 def explained_entries(name: str, each: int, worker: Worker) -> tuple[int, Counter[str]]:
