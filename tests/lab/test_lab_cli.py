@@ -106,7 +106,10 @@ def test_compare_plans_two_policies_on_one_instance(command: Command, tmp_path: 
 
 @pytest.mark.slow
 def test_best_of_lists_and_of_single_nights_are_planned_again(command: Command, tmp_path: Path) -> None:
-    """tiny-beds on paper: e4 has no bed; one more on the 17th or the 18th gives it a place, four becomes five."""
+    """tiny-beds on paper: e4 has no bed. One more on the 17th or the 18th gives it a place, and four become five.
+
+    One more on the 16th does not: s1, the list of that day, has its two cases.
+    """
     folder = shipped("tiny-beds")
     policy = read_policy(CATALOGUE, (folder / "policy.toml").read_text(encoding="utf-8"))
     write_run(allocate(read_folder(folder), policy, Limits(seconds=2)), None, tmp_path / "run")
@@ -116,11 +119,11 @@ def test_best_of_lists_and_of_single_nights_are_planned_again(command: Command, 
     nights = [item["what"] for item in found["nights"]]
     again = {item["what"]: {goal["label"]: goal for goal in item["goals"]} for item in found["planned_again"]}
     assert set(nights[:3]) <= set(again)
-    for night in (night for night in nights[:3] if night.endswith(("17", "18"))):
-        waits = again[night]["longest_waits_52w"]
-        assert (waits["a"], waits["b"]) == (4, 5)
-        assert waits["low"] <= 1 <= waits["high"]
-    assert any(night.endswith(("17", "18")) for night in nights)
+    assert nights
+    for night in nights[:3]:
+        waits, best = again[night]["longest_waits_52w"], {"16": 4, "17": 5, "18": 5}[night[-2:]]
+        assert (waits["a"], waits["b"]) == (4, best)
+        assert waits["low"] <= best - 4 <= waits["high"]
     assert {item["kind"] for item in found["nights"]} == {"night"}
 
 

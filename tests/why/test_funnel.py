@@ -62,4 +62,4 @@ def test_entry_without_a_session_of_its_service_has_an_empty_funnel() -> None:
     case = greedy(make_facts([{"service_code": "999"}], [{}]))
     found = funnel_of(case, "e1")
     assert (found.sessions, found.left, found.steps) == (0, 0, ())
-    assert found.sentences() == ["There is no session for this entry's service."]
+    assert found.sentences() == ["There is no session that is open to its service."]
