@@ -28,6 +28,7 @@ from allocator.policy import Policy
 from allocator.rule import Conflict, Screen, closed_sessions
 from allocator.solve.loader import Loader, complete
 from allocator.solve.obstacles import barriers, tally
+from allocator.words import goal_name, quantity
 
 TREATED = "treated"
 IN_CONFLICT = "session_in_conflict"
@@ -170,7 +171,8 @@ def worsened(formulation: Formulation, loader: Loader, option: int, standing: In
         new = np.ones(len(changed), dtype=np.int64) if after is standing else after[changed]
         gain = int(goal.values[changed] @ (new - standing[changed])) * (1 if goal.sense == "max" else -1)
         if gain < 0:
-            return f"A place in {session} is free, but using it would make {goal.label} worse by {-gain} {goal.unit}."
+            worse = f"“{goal_name(goal.label)}” worse by {quantity(-gain, goal.unit)}"
+            return f"A place in {session} is free, but using it would make {worse}."
     return f"A place in {session} is free, but using it would improve no goal."
 
 

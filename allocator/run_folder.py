@@ -20,8 +20,9 @@ from pydantic import ValidationError
 
 from allocator import schema
 from allocator.answer import Memory
-from allocator.errors import InputError
+from allocator.errors import InputError, UsageError
 from allocator.instance import Instance, InstanceInfo
+from allocator.policy import Catalogue, Policy, read_policy
 from allocator.report.safe import read_csv
 from allocator.warm import FILE, memory_from
 
@@ -51,6 +52,8 @@ CONTENTS = (
 def stored_instance(run_folder: Path) -> Instance:
     """The accepted rows of a run, from its `instance/` folder. Raises InputError with every problem."""
     folder = run_folder / "instance"
+    if not folder.is_dir():
+        raise InputError([f"{folder} is not there. Maybe {run_folder} is not a run folder."])
     problems: list[str] = []
     frames: dict[str, pd.DataFrame] = {}
     for table in schema.TABLES:
@@ -103,6 +106,17 @@ def stored_json(run_folder: Path, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError([f"{path}: given a {type(value).__name__}, wanted a JSON object."])
     return value
+
+
+def stored_policy(run_folder: Path, catalogue: Catalogue) -> Policy:
+    """The policy that a run was made under. Raises InputError where it is missing or no policy."""
+    path = run_folder / "policy.toml"
+    try:
+        return read_policy(catalogue, path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError([f"{path} is not there. Maybe {run_folder} is not a run folder."]) from error
+    except (UnicodeDecodeError, UsageError) as error:
+        raise InputError([f"{path} cannot be read: {error}"]) from error
 
 
 def stored_memory(run_folder: Path) -> Memory:

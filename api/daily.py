@@ -14,14 +14,13 @@ from allocator.carry import carry
 from allocator.errors import AuditFailedError, CancelledError, ContradictionError, UsageError
 from allocator.instance import Instance
 from allocator.intake import read_instance, summary_lines
-from allocator.options import Facts
 from allocator.policy import Policy, read_policy
 from allocator.report import write_run
 from allocator.run import allocate
 from allocator.run_folder import stored_memory
 from allocator.solve.crew import Crew
 from allocator.verify import verify
-from allocator.why.impossible import explained_lines
+from allocator.why.impossible import explained
 from api.cluster import crew_at
 from api.progress import told
 from api.settings import Settings
@@ -71,8 +70,7 @@ def planned(
     try:
         return allocate(instance, policy, limits, report, memory, crew)
     except ContradictionError as error:
-        why = explained_lines(Facts(instance), policy, strict=limits.strict)
-        raise ContradictionError("\n".join([str(error), *why])) from error
+        raise explained(error, instance, policy, strict=limits.strict) from error
 
 
 def refuse_unusable(out: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from allocator.answer import Limits
 from allocator.compare import Side, compared, comparison_figures, side_of
-from allocator.errors import AuditFailedError, CancelledError, UsageError
+from allocator.errors import AuditFailedError, CancelledError, ContradictionError, UsageError
 from allocator.intake import read_instance
 from allocator.lab.compare_words import comparison_lines, comparison_page
 from allocator.lab.ground import stored_run
@@ -17,8 +17,8 @@ from allocator.lab.plan_file import read_plan
 from allocator.lab.words import review_lines
 from allocator.options import Facts
 from allocator.report.write import write_text
-from allocator.run import allocate
-from api.daily import policy_of, say
+from allocator.why.impossible import explained
+from api.daily import planned, policy_of, say
 from api.progress import told
 from api.settings import Settings
 from models import CATALOGUE
@@ -37,6 +37,8 @@ def audit_plan(instance_path: Path, plan_path: Path, settings: Settings, *, as_j
     try:
         with told() as report:
             found = review(instance, policy, plan, limits_of(settings), report)
+    except ContradictionError as error:
+        raise explained(error, instance, policy, strict=False) from error
     except KeyboardInterrupt as error:
         raise CancelledError("Cancelled before the plan was judged.") from error
     say(review_figures(found) if as_json else review_lines(found, instance))
@@ -69,7 +71,7 @@ def planned_sides(a: Path, b: Path, instance: Path, settings: Settings) -> tuple
     try:
         with told() as report:
             for path, policy in zip((a, b), policies, strict=True):
-                sides.append(side_of(path.stem, allocate(tables, policy, limits_of(settings), report)))
+                sides.append(side_of(path.stem, planned(tables, policy, limits_of(settings), report)))
     except KeyboardInterrupt as error:
         raise CancelledError("Cancelled before both policies were planned.") from error
     return sides[0], sides[1]

@@ -35,7 +35,10 @@ def run_scenarios(instance_path: Path, file: Path, out: Path, executor: str, wor
     refuse_other_folder(out)
     instance = read_instance(instance_path).instance
     for scenario in study.scenarios:
-        changed_instance(instance, scenario.changes, 0, study.file.seed)  # wrong names are told before any work
+        try:
+            changed_instance(instance, scenario.changes, 0, study.file.seed)  # wrong names are told before any work
+        except UsageError as error:
+            raise UsageError(f'{file.name}: in "{scenario.name}": {error}') from error
     limits = Limits(seconds=study.file.seconds, seed=study.file.seed, threads=1)
     parts = parts_of(study, instance, limits)
     try:

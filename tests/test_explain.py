@@ -127,7 +127,7 @@ def test_free_place_that_would_make_a_goal_worse_says_which_and_by_how_much() ->
     spend_first = Policy("spend", DAILY.rules, tuple(goal for goal in DAILY.goals if goal.name == "spend"))
     found = reasons(make_facts([{"tariff_gbp": 1234}], [{"opening_cost_gbp": 100}]), spend_first)["e1"]
     assert found.reason_code == "worsens_a_goal"
-    assert found.reason == "A place in s1 is free, but using it would make spend worse by 133400 pence."
+    assert found.reason == "A place in s1 is free, but using it would make “Spend” worse by £1,334."
     nothing = reasons(make_facts([{}], [{}]), Policy("none", DAILY.rules, ()))["e1"]
     assert nothing.reason == "A place in s1 is free, but using it would improve no goal."
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from allocator import schema
 from allocator.errors import UsageError, maybe
@@ -27,7 +27,7 @@ OWN = ("entry_id", "patient_id", "held", "requires_entry_id", "required_done_on"
 
 
 class _Change(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class AddedLists(_Change):
@@ -41,22 +41,29 @@ class AddedLists(_Change):
     number: int = Field(1, ge=1, le=100)
 
 
-class AddedBeds(_Change):
-    """So many more spare beds at a site on every night from `start` to `end`, both included."""
+class _Span(_Change):
+    """A site, from one day to another, both included."""
 
     site: str
     start: dt.date = Field(alias="from")
     end: dt.date = Field(alias="to")
+
+    @model_validator(mode="after")
+    def _forwards(self) -> _Span:
+        if self.start > self.end:
+            raise ValueError(f"from is after to. Maybe from = {self.end} and to = {self.start}")
+        return self
+
+
+class AddedBeds(_Span):
+    """So many more spare beds at a site on every night from `start` to `end`, both included."""
+
     bed_kind: Literal["ward", "hdu"] = "ward"
     number: int = Field(1, ge=1, le=1000)
 
 
-class Closing(_Change):
+class Closing(_Span):
     """A site takes nobody new on any day from `start` to `end`, both included."""
-
-    site: str
-    start: dt.date = Field(alias="from")
-    end: dt.date = Field(alias="to")
 
 
 class Scaling(_Change):
@@ -119,21 +126,41 @@ def wrong(instance: Instance, changes: Changes) -> Iterable[str]:
     for name in changes.remove_lists:
         if name not in sessions:
             yield f'remove_lists: no session is called "{name}".{maybe(name, sessions)}'
-    for where, table, scalings in (
-        ("capacity", "sessions", changes.capacity),
-        ("demand", "patients", changes.demand),
+    services = {
+        table: set(zip(instance.column(table, "care_kind"), instance.column(table, "service_code"), strict=True))
+        for table in ("patients", "sessions")
+    }
+    for where, tables, given in (
+        ("add_lists", ("patients", "sessions"), changes.add_lists),
+        ("capacity", ("sessions",), changes.capacity),
+        ("demand", ("patients",), changes.demand),
     ):
-        known = set(instance.column(table, "service_code"))
-        for item in scalings:
-            if item.service not in known:
-                yield f'{where}: no service in {table} is called "{item.service}".{maybe(item.service, known)}'
+        known = set[tuple[str, str]]().union(*(services[table] for table in tables))
+        for item in given:
+            if (item.care_kind, item.service) not in known:
+                told = f'{where}: no {item.care_kind} service in {" or ".join(tables)} is called "{item.service}".'
+                yield told + likely(item.care_kind, item.service, known)
     for share in changes.hold_back:
         if not 0 <= share <= 1:
             yield f"hold_back: given {share}, wanted a share from 0 to 1."
-    info = instance.info
+    first, last = instance.info.horizon_start, instance.info.horizon_end
     for lists in changes.add_lists:
-        if not info.horizon_start <= lists.date <= info.horizon_end:
-            yield f"add_lists: {lists.date} is not between {info.horizon_start} and {info.horizon_end}."
+        if not first <= lists.date <= last:
+            yield f"add_lists: {lists.date} is not between {first} and {last}."
+    for closing in changes.close:
+        if closing.end < first or closing.start > last:
+            yield f"close: no day from {closing.start} to {closing.end} is between {first} and {last}."
+    for beds in changes.add_beds:
+        if beds.end < first:
+            yield f"add_beds: no night from {beds.start} to {beds.end} is on {first} or later."
+
+
+def likely(kind: str, service: str, known: set[tuple[str, str]]) -> str:
+    """What was probably meant: the same service for the other kind of care, else a service of a like name."""
+    other = next((other for other, name in sorted(known) if name == service), "")
+    if other:
+        return f' Maybe care_kind = "{other}".'
+    return maybe(service, sorted(name for of_kind, name in known if of_kind == kind))
 
 
 def free_people(instance: Instance) -> Bools:

@@ -8,7 +8,7 @@ from allocator.compare import VERDICT_WORDS, Comparison, GoalChange, GroupChange
 from allocator.lab.page import Page
 from allocator.report.blocks import Block, Card, Grid, Section
 from allocator.report.charts import Bar, bar_chart
-from allocator.report.words import goal_name, number, people, quantity
+from allocator.words import goal_name, number, people, plural, quantity
 
 MOST_NAMES = 20
 """Entries of one kind that are named one by one in the lines; JSON has all."""
@@ -69,7 +69,7 @@ def signed(value: int, unit: str) -> str:
 def group_line(row: GroupChange) -> str:
     """One group in a line."""
     counts = f"{row.gains} gain, {row.loses} lose, {row.moves} move"
-    return f"  {row.group}: {number(row.placed_a)} places in A, {number(row.placed_b)} in B; {counts}."
+    return f"  {row.group}: {plural(row.placed_a, 'place')} in A, {number(row.placed_b)} in B; {counts}."
 
 
 def comparison_page(found: Comparison, names: Mapping[str, str]) -> Page:

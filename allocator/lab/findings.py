@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from allocator.compare import GoalChange, Verdict, goal_change, shared
-from allocator.lab.parts import FIGURES, Part, Result
+from allocator.lab.parts import FIGURES, NO_PLAN, Part, Result
 from allocator.lab.scenario_file import Scenario, Study
 
 
@@ -48,13 +48,17 @@ class GoalFinding:
 
 @dataclass(frozen=True)
 class Finding:
-    """One scenario: its goals against the base, its figures (means over populations), and its seconds in all."""
+    """One scenario: its goals against the base, its figures (means over populations), and its seconds in all.
+
+    no_plan  why there is no plan on some population; then there are no goals, and no figure is known
+    """
 
     scenario: Scenario
     goals: tuple[GoalFinding, ...]
     figures: Mapping[str, float | None]
     entries: float
     seconds: float
+    no_plan: str = ""
 
     def goal(self, label: str) -> GoalFinding | None:
         """The goal with this label; None where the scenario's policy has none."""
@@ -72,6 +76,9 @@ def findings_of(study: Study, parts: Sequence[Part], results: Mapping[str, Resul
 
 def finding(scenario: Scenario, results: Sequence[Result], base: Scenario, base_results: Sequence[Result]) -> Finding:
     """One scenario against the base."""
+    impossible = next((str(result[NO_PLAN]) for result in results if NO_PLAN in result), "")
+    if impossible:
+        return Finding(scenario, (), dict.fromkeys(FIGURES), 0, 0, impossible)
     both = shared(base.policy, scenario.policy)
     goals = []
     for row in results[0]["goals"]:
@@ -146,6 +153,7 @@ def figures_table(findings: Sequence[Finding]) -> pd.DataFrame:
             "entries": item.entries,
             **item.figures,
             "seconds": round(item.seconds, 1),
+            "no_plan": item.no_plan,
         }
         for item in findings
     ]
@@ -170,6 +178,7 @@ def study_figures(study: Study, findings: Sequence[Finding]) -> dict[str, Any]:
                 "at": list(item.scenario.at),
                 "entries": item.entries,
                 "figures": dict(item.figures),
+                "no_plan": item.no_plan,
                 "goals": [
                     {
                         "label": goal.label,

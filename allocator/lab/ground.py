@@ -11,13 +11,12 @@ from allocator.allocation import Allocation, Placement
 from allocator.answer import Audit, Certificate, GoalResult
 from allocator.audit import audit
 from allocator.compare import Side
-from allocator.errors import InputError
 from allocator.formulation import Formulation, formulate
 from allocator.instance import Bools, Instance, Ints, read_only
 from allocator.options import Facts, Options, build_options
-from allocator.policy import Catalogue, Policy, read_policy
+from allocator.policy import Catalogue, Policy
 from allocator.rule import Conflict, closed_sessions, find_conflicts
-from allocator.run_folder import stored_instance, stored_json, stored_table
+from allocator.run_folder import stored_instance, stored_json, stored_policy, stored_table
 from allocator.solve.loader import complete
 from allocator.travel import TravelTimes
 from allocator.verify import placements
@@ -103,10 +102,7 @@ class Stored:
 def stored_run(run_folder: Path, catalogue: Catalogue) -> Stored:
     """Read a run folder. Raises InputError where it is none, or damaged."""
     instance = stored_instance(run_folder)
-    policy_path = run_folder / "policy.toml"
-    if not policy_path.is_file():
-        raise InputError([f"{policy_path} is not there. Maybe {run_folder} is not a run folder."])
-    policy = read_policy(catalogue, policy_path.read_text(encoding="utf-8"))
+    policy = stored_policy(run_folder, catalogue)
     ground = ground_of(instance, policy)
     goals = tuple(goal_result(row) for row in stored_json(run_folder, "summary.json")["goals"])
     plan = stored_table(run_folder, "allocation.csv", ("entry_id", "session_id", "state"))

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from allocator.answer import Ending, GoalResult, Limits, Memory, Run
-from allocator.errors import AllocatorError, AuditFailedError, CancelledError
+from allocator.errors import AllocatorError, AuditFailedError, CancelledError, ContradictionError
 from allocator.instance import Instance
 from allocator.lab.changes import changed_instance
 from allocator.lab.scenario_file import BASE, Scenario, Study
@@ -30,6 +34,7 @@ from allocator.report.headline import headline
 from allocator.report.write import json_text, npz_bytes
 from allocator.run import allocate
 from allocator.warm import memory_arrays, memory_from
+from allocator.why.impossible import explained
 
 FIGURES = (
     "people",
@@ -42,6 +47,8 @@ FIGURES = (
     "sessions_used",
 )
 """What is kept of each plan beside its goals."""
+NO_PLAN = "no_plan"
+"""The only key of a result of a part that has no plan: why."""
 Result = Mapping[str, Any]
 Told = Callable[[str], None]
 
@@ -84,15 +91,33 @@ def run_part(
 ) -> tuple[Result, Memory]:
     """Plan one part, from what the base left: what is kept of it, and what it leaves itself. Runs in a worker.
 
-    Raises AuditFailedError and CancelledError: of such a plan nothing is kept.
+    Raises AuditFailedError and CancelledError: of such a plan nothing is kept. Raises ContradictionError where pins
+    cannot be kept, with the smallest set that contradicts.
     """
-    changed = changed_instance(instance, part.scenario.changes, part.population, seed)
-    run = allocate(changed, part.scenario.policy, limits, memory=memory)
+    leave_with_parent()
+    changed, policy = changed_instance(instance, part.scenario.changes, part.population, seed), part.scenario.policy
+    try:
+        run = allocate(changed, policy, limits, memory=memory)
+    except ContradictionError as error:
+        raise explained(error, changed, policy, strict=limits.strict) from error
     if not run.audit.passed:
         raise AuditFailedError(f"{part.scenario.name}: the plan failed its audit.")
     if run.ending is Ending.CANCELLED:
         raise CancelledError(f"{part.scenario.name}: cancelled.")
     return part_figures(run), run.memory
+
+
+@cache
+def leave_with_parent() -> None:
+    """In a worker process: from now on it leaves when who started it is killed; its pool would wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_leave_after, args=(parent,), daemon=True).start()
+
+
+def _leave_after(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def part_figures(run: Run) -> Result:
@@ -132,8 +157,8 @@ def run_parts(
     """key -> result of every part, those in `folder` read back and not run again.
 
     The base of each population comes first, and all others of that population begin from what it left; with
-    `memory` all begin from that. The first error of a part stops what has not begun and is raised; what is done
-    stays done.
+    `memory` all begin from that. A part whose pins cannot be kept has NO_PLAN, and why, as its result; the base must
+    have a plan. The first other error of a part stops what has not begun and is raised; what is done stays done.
     """
     folder.mkdir(parents=True, exist_ok=True)
     unique = {part.key: part for part in reversed(parts)}
@@ -154,15 +179,18 @@ def run_parts(
         try:
             for future in as_completed(running):
                 part = running[future]
+                is_base = part in bases.values()
+                people = f", population {part.population + 1}" if part.population else ""
                 try:
                     result, left = future.result()
-                except AllocatorError:
-                    tell(f"No result: {part.scenario.name}")
-                    raise
-                if part in bases.values():
-                    keep_bytes(folder, f"{part.key}.npz", memory_bytes(left))
+                    if is_base:
+                        keep_bytes(folder, f"{part.key}.npz", memory_bytes(left))
+                except AllocatorError as error:
+                    tell(f"No result: {part.scenario.name}{people}")
+                    if is_base or not isinstance(error, ContradictionError):
+                        raise
+                    result = {NO_PLAN: str(error)}
                 results[part.key] = keep(folder, part.key, result)
-                people = f", population {part.population + 1}" if part.population else ""
                 tell(f"{len(results)} of {len(unique)} runs done: {part.scenario.name}{people}")
         finally:
             for future in running:

@@ -78,10 +78,10 @@ def plan_table(path: Path) -> pd.DataFrame:
         raise InputError([f"{path} cannot be read as CSV: {error}. Maybe save it as CSV (UTF-8) again."]) from error
     missing = [name for name in WANTED if name not in table]
     if missing:
-        has = ", ".join(map(str, table.columns))
-        raise InputError(
-            [f"{path} has no column {' and '.join(missing)}; it has {has}.{maybe(missing[0], map(str, table.columns))}"]
-        )
+        heads = list(map(str, table.columns))
+        semicolons = any(";" in head for head in heads)
+        hint = " Maybe save it with commas instead of semicolons." if semicolons else maybe(missing[0], heads)
+        raise InputError([f"{path} has no column {' and '.join(missing)}; it has {', '.join(heads)}.{hint}"])
     return table
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from allocator.compare import VERDICT_WORDS, GoalChange
+from allocator.lab.compare_words import range_words
 from allocator.lab.findings import Finding
 from allocator.lab.page import Page
 from allocator.lab.price_tags import GoalTag, RowTag, Tag
-from allocator.lab.prices import Prices
+from allocator.lab.prices import Night, Prices
 from allocator.report.blocks import Block, Card, Grid, Section
 from allocator.report.charts import Bar, bar_chart
-from allocator.report.words import goal_name, number, quantity
+from allocator.words import goal_name, number, quantity
 
 MOST = 15
 """Tags of each part that the lines and the charts show; the tables and JSON have all."""
@@ -42,7 +43,8 @@ def price_lines(prices: Prices) -> list[str]:
         if not tags:
             lines.append(f"  {NOTHING}")
         lines.append("")
-    lines += ["One more bed on one night:", *(f"  {row_sentence(row)}" for row in prices.nights[:MOST]), ""]
+    nights = [f"  {rank}. {night_sentence(item)}" for rank, item in enumerate(prices.nights[:MOST], 1)]
+    lines += ["One more bed on one night, the dearest night of each site:", *(nights or [f"  {NOTHING}"]), ""]
     if prices.again:
         lines.append("Planned again:")
         lines += [f"  {again_sentence(item)}" for item in prices.again]
@@ -62,17 +64,18 @@ def gain_words(goal: GoalTag) -> str:
 
 
 def again_sentence(item: Finding) -> str:
-    """What planning again showed, on the first goal that is proven to change, else on the first that changes."""
+    """What planning again showed: the first goal that is proven to change, else that changes, else that might."""
     changes = [goal.changes[0] for goal in item.goals]
     proven = [change for change in changes if change.verdict in ("better", "worse")]
-    moved = proven or [change for change in changes if change.a != change.b] or changes
+    moved = proven or [change for change in changes if change.a != change.b]
+    moved = moved or [change for change in changes if change.verdict == "undecided"] or changes
     return f"{item.scenario.name}: {change_words(moved[0])}."
 
 
 def change_words(change: GoalChange) -> str:
     """One goal before and after, and what is proven."""
     told = f"{goal_name(change.label)} {quantity(change.a, change.unit)} to {quantity(change.b, change.unit)}"
-    return f"{told}, {verdict(change)}"
+    return f"{told}; best possible: {range_words(change)}{verdict(change)}"
 
 
 def verdict(change: GoalChange) -> str:
@@ -91,13 +94,9 @@ def prices_page(prices: Prices) -> Page:
         tags_section("steps", "What one step of each rule is worth", prices.steps),
         tags_section("rules", "What each rule costs altogether", prices.rules),
         tags_section("rooms", "What one more list or bed is worth", prices.rooms),
-        Section(
-            "nights",
-            "What one more bed is worth on its dearest night",
-            [Block(grid=rows_grid("nights", prices.nights))],
-        ),
+        nights_section(prices.nights),
         Section("again", "Planned again", [Block(grid=again_grid(prices.again))]),
-        Section("rows", "Where each limit is tightest", [Block(grid=rows_grid("rows", prices.rows), folded=True)]),
+        Section("rows", "Where each limit is tightest", [Block(grid=rows_grid(prices.rows), folded=True)]),
     ]
     return Page(
         service="What room is worth",
@@ -166,19 +165,36 @@ def again_grid(again: Sequence[Finding]) -> Grid:
     return Grid("Relaxations that were planned again", heads, rows, texts=(0, 1, 4))
 
 
-def row_sentence(row: RowTag) -> str:
-    """One unit more on one row."""
-    return (
-        f"{row.row}: {goal_name(row.goal)} about {row.price:,.2f} {row.unit} (at most {quantity(row.high, row.unit)})."
-    )
+def night_sentence(item: Night) -> str:
+    """One more bed on one night, and the first goals that it gains."""
+    told = (f"{goal_name(row.goal)} {row_words(row)}" for row in item.rows[:MOST_GOALS])
+    return f"{item.relaxation.what}: {'; '.join(told)}."
 
 
-def rows_grid(key: str, rows: Sequence[RowTag]) -> Grid:
+def row_words(row: RowTag) -> str:
+    """What one unit more on a row gains."""
+    return f"about {row.price:,.2f} {row.unit} (at most {quantity(row.high, row.unit)})"
+
+
+def nights_section(nights: Sequence[Night]) -> Section:
+    """One more bed on single nights, as a table."""
+    title = "What one more bed is worth on its dearest night"
+    if not nights:
+        return Section("nights", title, (), NOTHING)
+    cells = [
+        (item.relaxation.what, goal_name(row.goal), f"{row.price:,.2f} {row.unit}", quantity(row.high, row.unit))
+        for item in nights
+        for row in item.rows
+    ]
+    heads = ("", "Goal", "Worth about", "At most")
+    return Section("nights", title, [Block(grid=Grid("One more bed on one night", heads, cells, texts=range(4)))])
+
+
+def rows_grid(rows: Sequence[RowTag]) -> Grid:
     """One unit more on single rows."""
     cells = [
         (row.rule, row.row, goal_name(row.goal), f"{row.price:,.2f} {row.unit}", quantity(row.high, row.unit))
         for row in rows
     ]
     heads = ("Rule", "Where", "Goal", "One unit more is worth about", "At most")
-    captions = {"nights": "One more bed on one night", "rows": "One unit more where it is worth most"}
-    return Grid(captions[key], heads, cells, texts=range(5))
+    return Grid("One unit more where it is worth most", heads, cells, texts=range(5))

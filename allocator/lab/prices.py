@@ -19,9 +19,9 @@ from allocator.audit import beats
 from allocator.instance import Ints
 from allocator.lab.findings import Finding, finding
 from allocator.lab.ground import Stored, stored_certificate, stored_run
-from allocator.lab.parts import Part, Result
+from allocator.lab.parts import Part, Result, leave_with_parent
 from allocator.lab.price_tags import NO_CHANGES, Priced, Relaxation, RowTag, Tag, row_tags, tag
-from allocator.lab.relaxations import of_beds, of_lists, of_rules
+from allocator.lab.relaxations import of_beds, of_lists, of_night, of_rules
 from allocator.lab.scenario_file import BASE, Scenario
 from allocator.policy import Catalogue
 from allocator.solve.prove import prove_all
@@ -30,6 +30,14 @@ SHARPEN = 4
 """Times the seconds of one plan for better prices: everything else rests on them, and they may end early."""
 CHUNK = 20
 """Relaxations that one worker prices before it is asked again."""
+
+
+@dataclass(frozen=True)
+class Night:
+    """One more bed on one night at one site, and what it is worth on each goal on which that night is the dearest."""
+
+    relaxation: Relaxation
+    rows: tuple[RowTag, ...]
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,7 @@ class Prices:
     rooms   one more list or bed at each site
     nights  one more bed on one night at each site: the night that is worth most on each goal
     rows    the tightest row of each limit on each goal
-    again   those that were planned anew, in the order of `steps` and `rooms`
+    again   those that were planned anew, in the order of `steps`, `rooms` and `nights`
     """
 
     run: str
@@ -50,7 +58,7 @@ class Prices:
     steps: tuple[Tag, ...]
     rules: tuple[Tag, ...]
     rooms: tuple[Tag, ...]
-    nights: tuple[RowTag, ...]
+    nights: tuple[Night, ...]
     rows: tuple[RowTag, ...]
     again: tuple[Finding, ...] = ()
 
@@ -86,6 +94,7 @@ def tags_of(
     run_folder: Path, catalogue: Catalogue, certificate: Certificate, relaxations: Sequence[Relaxation]
 ) -> list[Tag]:
     """Tags of these; what is no relaxation, or gains nothing on any goal, is left out. Runs in a worker."""
+    leave_with_parent()
     stored, _ = priced_run(run_folder, catalogue)
     priced = Priced(stored.ground, stored.allocation, certificate)
     found = (tag(priced, relaxation) for relaxation in relaxations)
@@ -106,7 +115,6 @@ def price_list(run_folder: Path, catalogue: Catalogue, goal: str | None, limits:
         return ranked([item for future in futures for item in future.result()], goal)
 
     beds = tagged(of_beds(facts.instance, policy))
-    nights = [row for bed in beds for row in bed.rows]
     rules = tagged(of_rules(policy, facts))
     return Prices(
         run=stored.name,
@@ -114,7 +122,7 @@ def price_list(run_folder: Path, catalogue: Catalogue, goal: str | None, limits:
         steps=tuple(item for item in rules if item.relaxation.kind == "parameter"),
         rules=tuple(item for item in rules if item.relaxation.kind == "rule"),
         rooms=ranked([*tagged(of_lists(facts.instance, policy)), *beds], goal),
-        nights=by_goal(nights, labels),
+        nights=dearest_nights(beds, labels, goal),
         rows=by_goal(tightest_rows(priced), labels),
     )
 
@@ -137,14 +145,25 @@ def tightest_rows(priced: Priced) -> Iterator[RowTag]:
         yield from row_tags(priced, block.start + np.flatnonzero(np.isfinite(upper)))
 
 
-def by_goal(rows: Iterable[RowTag], labels: Sequence[str]) -> tuple[RowTag, ...]:
-    """Rows by goal in its order, the dearest first."""
-    return tuple(sorted(rows, key=lambda row: (labels.index(row.goal), -row.price, row.row)))
+def by_goal(rows: Iterable[RowTag], labels: Sequence[str], first: str | None = None) -> tuple[RowTag, ...]:
+    """Rows by goal in its order, those of the goal `first` before all others, the dearest first."""
+    return tuple(sorted(rows, key=lambda row: (row.goal != first, labels.index(row.goal), -row.price, row.row)))
+
+
+def dearest_nights(beds: Sequence[Tag], labels: Sequence[str], first: str | None) -> tuple[Night, ...]:
+    """Of one more bed on every night, the nights that are worth most on some goal, each alone, best first."""
+    bed_of = {row: bed.relaxation for bed in beds for row in bed.rows}
+    found: dict[str, list[RowTag]] = {}
+    for row in by_goal(bed_of, labels, first):
+        found.setdefault(row.row, []).append(row)
+    alone = ((of_night(bed_of[rows[0]], rows[0].row), rows) for rows in found.values())
+    return tuple(Night(night, tuple(rows)) for night, rows in alone if night is not None)
 
 
 def to_plan_again(prices: Prices, top: int) -> tuple[Relaxation, ...]:
-    """The best `top` of the steps and of the rooms: a rule taken out altogether is another problem."""
-    return tuple(item.relaxation for item in (*prices.steps[:top], *prices.rooms[:top]))
+    """The best `top` of the steps, the rooms and the nights: a rule taken out altogether is another problem."""
+    loosened = (item.relaxation for item in (*prices.steps[:top], *prices.rooms[:top]))
+    return (*loosened, *(night.relaxation for night in prices.nights[:top]))
 
 
 def scenario_of(relaxation: Relaxation) -> Scenario:
@@ -178,7 +197,13 @@ def prices_figures(prices: Prices) -> dict[str, Any]:
         "steps": [tag_figures(item) for item in prices.steps],
         "rules": [tag_figures(item) for item in prices.rules],
         "rooms": [tag_figures(item) for item in prices.rooms],
-        "nights": [asdict(item) for item in prices.nights],
+        "nights": [
+            {
+                **about_figures(item.relaxation),
+                "goals": [{"label": r.goal, "unit": r.unit, "price": r.price, "high": r.high} for r in item.rows],
+            }
+            for item in prices.nights
+        ],
         "rows": [asdict(item) for item in prices.rows],
         "planned_again": [
             {
@@ -192,6 +217,9 @@ def prices_figures(prices: Prices) -> dict[str, Any]:
 
 def tag_figures(item: Tag) -> dict[str, Any]:
     """One tag as plain JSON values."""
-    relaxation = item.relaxation
-    about = {"kind": relaxation.kind, "of": relaxation.of, "what": relaxation.what}
-    return {**about, "goals": [asdict(goal) for goal in item.goals]}
+    return {**about_figures(item.relaxation), "goals": [asdict(goal) for goal in item.goals]}
+
+
+def about_figures(relaxation: Relaxation) -> dict[str, str]:
+    """What is loosened."""
+    return {"kind": relaxation.kind, "of": relaxation.of, "what": relaxation.what}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
 from pydantic import ValidationError
 
 from allocator.instance import Instance
@@ -93,3 +94,17 @@ def of_beds(instance: Instance, policy: Policy) -> Iterator[Relaxation]:
             )
             what = f"one more {kind} bed at {name} on every night"
             yield Relaxation("bed", site, what, policy, Changes(add_beds=(beds,)))
+
+
+def of_night(beds: Relaxation, row: str) -> Relaxation | None:
+    """Of one more bed on every night, the one on the night that a row is about: its date stands in the row's name.
+
+    None where none does.
+    """
+    (added,) = beds.changes.add_beds
+    night = next((night for night in pd.date_range(added.start, added.end) if str(night.date()) in row), None)
+    if night is None:
+        return None
+    alone = added.model_copy(update={"start": night.date(), "end": night.date()})
+    what = beds.what.replace("on every night", f"on the night of {night.date()}")
+    return Relaxation("night", beds.of, what, beds.policy, Changes(add_beds=(alone,)))

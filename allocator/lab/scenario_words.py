@@ -11,7 +11,7 @@ from allocator.lab.page import Page
 from allocator.lab.scenario_file import Curve, Grid, Study, Sweep
 from allocator.report import blocks
 from allocator.report.blocks import Block, Card, Section
-from allocator.report.words import goal_name, number, plural, quantity
+from allocator.words import goal_name, number, plural, quantity
 
 MOST_CURVES = 5
 """Curves a sweep that nobody asked for: people with a place, and the first goals that change."""
@@ -50,7 +50,9 @@ def study_lines(study: Study, findings: Sequence[Finding]) -> list[str]:
 
 
 def place_words(item: Finding) -> str:
-    """How many have a place."""
+    """How many have a place; why there is no plan, where there is none."""
+    if item.no_plan:
+        return f"no plan. {item.no_plan}".removesuffix(".")
     return f"{number(round(item.figures['people'] or 0))} of {number(round(item.entries))} have a place"
 
 
@@ -106,12 +108,10 @@ def table_section(study: Study, findings: Sequence[Finding]) -> Section:
     named = [item for item in findings if not item.scenario.of]
     labels = [goal.label for goal in named[0].goals if any(moves(item, goal.label) for item in findings[1:])]
     heads = ("Scenario", "People with a place", *(goal_name(label) for label in labels))
-    rows = [
-        (item.scenario.name, number(round(item.figures["people"] or 0)), *(goal_cell(item, label) for label in labels))
-        for item in named
-    ]
+    rows = [(item.scenario.name, people_cell(item), *(goal_cell(item, label) for label in labels)) for item in named]
     blocks_ = [Block("Side by side", grid=blocks.Grid("Scenarios and goals", heads, rows, texts=(0, *range(2, 99))))]
-    for item in named[1:]:
+    blocks_ += [Block(item.scenario.name, place_words(item).splitlines()) for item in named if item.no_plan]
+    for item in (item for item in named[1:] if not item.no_plan):
         cells = [
             (
                 goal_name(goal.label),
@@ -139,8 +139,15 @@ def moves(item: Finding, label: str) -> bool:
     return goal is not None and differs(goal)
 
 
+def people_cell(item: Finding) -> str:
+    """How many have a place."""
+    return "no plan" if item.no_plan else number(round(item.figures["people"] or 0))
+
+
 def goal_cell(item: Finding, label: str) -> str:
     """The value of a goal, with the verdict against the base where it is one."""
+    if item.no_plan:
+        return "no plan"
     goal = item.goal(label)
     if goal is None:
         return "no goal here"
@@ -151,7 +158,7 @@ def goal_cell(item: Finding, label: str) -> str:
 
 def sweep_section(key: str, sweep: Sweep, here: Sequence[Finding], asked: Sequence[Curve]) -> Section:
     """A sweep: its curves and its table."""
-    labels = [goal.label for goal in here[0].goals if not flat(here, goal.label)]
+    labels = goals_that_differ(here)
     axes = asked or [
         Curve(title=title_of(y, sweep.parameter), sweep=sweep.name, x="parameter", y=y)
         for y in ("people", *labels)[:MOST_CURVES]
@@ -159,8 +166,7 @@ def sweep_section(key: str, sweep: Sweep, here: Sequence[Finding], asked: Sequen
     drawn = [curve_block(f"{key}-{place}", curve, sweep, here) for place, curve in enumerate(axes)]
     heads = (sweep.parameter, "People with a place", *(goal_name(label) for label in labels))
     rows = [
-        (str(item.scenario.at[0]), number(round(item.figures["people"] or 0)), *(goal_cell(item, x) for x in labels))
-        for item in here
+        (str(item.scenario.at[0]), people_cell(item), *(goal_cell(item, label) for label in labels)) for item in here
     ]
     grid = blocks.Grid(f"{sweep.name}: every step", heads, rows, texts=(0, *range(2, 99)))
     return Section(key, sweep.name, [*drawn, Block("Every step", grid=grid)])
@@ -171,10 +177,14 @@ def title_of(y: str, parameter: str) -> str:
     return f"{axis_name(y, '')} as {parameter} changes"
 
 
-def flat(here: Sequence[Finding], label: str) -> bool:
-    """Has a goal the same value all along."""
-    values = [goal.value for item in here if (goal := item.goal(label)) is not None]
-    return len(set(values)) < 2 or len(values) < len(here)
+def goals_that_differ(here: Sequence[Finding]) -> list[str]:
+    """Goals of every step that has a plan, whose value is not the same all along."""
+    planned = [item for item in here if not item.no_plan]
+    values = {
+        goal.label: [found.value for item in planned if (found := item.goal(goal.label)) is not None]
+        for goal in (planned[0].goals if planned else ())
+    }
+    return [label for label, found in values.items() if len(set(found)) > 1 and len(found) == len(planned)]
 
 
 def curve_block(key: str, curve: Curve, sweep: Sweep, here: Sequence[Finding]) -> Block:
@@ -188,7 +198,8 @@ def curve_block(key: str, curve: Curve, sweep: Sweep, here: Sequence[Finding]) -
             points.append(Point(x, y, bound, f"{sweep.parameter} = {item.scenario.at[0]}"))
     if not points:
         return Block(curve.title, ("No step has a number on both axes.",))
-    names = axis_title(here[0], curve.x, sweep.parameter), axis_title(here[0], curve.y, sweep.parameter)
+    first = next((item for item in here if not item.no_plan), here[0])
+    names = axis_title(first, curve.x, sweep.parameter), axis_title(first, curve.y, sweep.parameter)
     description = f"{names[1]} against {names[0]}, {len(points)} steps. The figures are in the table."
     left = len(here) - len(points)
     sentences = (f"{plural(left, 'step')} left out: no number on both axes.",) if left else ()
@@ -229,7 +240,7 @@ def grid_section(key: str, grid: Grid, here: Sequence[Finding]) -> Section:
     """A grid: people with a place, and the first goals that differ, a table each."""
     found = {item.scenario.at: item for item in here}
     rows, columns = grid.rows.steps(), grid.columns.steps()
-    labels = ["people", *(goal.label for goal in here[0].goals if not flat(here, goal.label))]
+    labels = ["people", *goals_that_differ(here)]
     drawn = []
     for label in labels[:MOST_GRIDS]:
         title = axis_name(label, "")
@@ -241,4 +252,4 @@ def grid_section(key: str, grid: Grid, here: Sequence[Finding]) -> Section:
 
 def grid_cell(item: Finding, label: str) -> str:
     """One cell of a grid."""
-    return number(round(item.figures["people"] or 0)) if label == "people" else goal_cell(item, label)
+    return people_cell(item) if label == "people" else goal_cell(item, label)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from allocator.instance import Instance
 from allocator.lab.handmade import GoalReview, Review
 from allocator.lab.improve import Improvement
-from allocator.report.words import date, goal_name, number, people, plural, quantity
+from allocator.rule import Violation
+from allocator.words import date, goal_name, number, people, plural, quantity
 
+MOST_NAMES = 6
+"""Entries that are named in one line."""
 MOST_LINES = 40
 """Violations that are printed one by one."""
 
@@ -18,7 +21,7 @@ def review_lines(review: Review, instance: Instance) -> list[str]:
         lines.append("It keeps every rule.")
     else:
         lines.append(f"It breaks rules: {plural(len(review.violations), 'finding')}.")
-        lines += [f"  {item.rule}: {item.message}" for item in review.violations[:MOST_LINES]]
+        lines += [f"  {violation_words(item)}" for item in review.violations[:MOST_LINES]]
         if len(review.violations) > MOST_LINES:
             lines.append(f"  ... and {number(len(review.violations) - MOST_LINES)} more (--json lists all).")
     lines += ["", *(goal_sentence(goal) for goal in review.goals), ""]
@@ -33,6 +36,15 @@ def review_lines(review: Review, instance: Instance) -> list[str]:
     return lines + [
         f"  {rank}. {improvement_sentence(item, review, instance)}" for rank, item in enumerate(review.improvements, 1)
     ]
+
+
+def violation_words(item: Violation) -> str:
+    """What is wrong, and about whom where the message does not say."""
+    missing = [entry_id for entry_id in item.entry_ids if entry_id not in item.message]
+    who = ", ".join(missing[:MOST_NAMES]) + (
+        f" and {number(len(missing) - MOST_NAMES)} more" * (len(missing) > MOST_NAMES)
+    )
+    return f"{item.rule}: {item.message}" + (f" ({who})" if missing else "")
 
 
 def bookings_words(added: int) -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from allocator.report import page_people, page_pins, page_plan, words
+from allocator.report import page_people, page_pins, page_plan
 from allocator.report.page_plan import Summary
+from allocator.words import date
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -22,7 +23,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["day"] = words.date
+    environment.filters["day"] = date
     return environment
 
 

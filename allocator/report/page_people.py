@@ -7,18 +7,8 @@ from typing import Any
 from allocator.report.blocks import Block, Grid, Notice, Section
 from allocator.report.charts import Bar, bar_chart
 from allocator.report.page_plan import Summary, names_of
-from allocator.report.words import (
-    COLUMN_WORDS,
-    EFFECT_WORDS,
-    REASON_WORDS,
-    date,
-    number,
-    people,
-    plain,
-    plural,
-    quantity,
-    share,
-)
+from allocator.report.words import COLUMN_WORDS, EFFECT_WORDS, REASON_WORDS, share
+from allocator.words import date, number, people, plain, plural, quantity
 
 QUINTILE_WORDS = {"1": "1 (most deprived fifth)", "5": "5 (least deprived fifth)", "not known": "Not known"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from allocator.report.blocks import Block, Grid, Section
 from allocator.report.page_plan import Summary
-from allocator.report.words import plural
+from allocator.words import plural
 
 
 def pins(summary: Summary) -> tuple[Section, ...]:

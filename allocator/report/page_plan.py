@@ -7,19 +7,8 @@ from typing import Any
 
 from allocator.report.blocks import Block, Card, Grid, Section
 from allocator.report.charts import OTHERS, Bar, Flow, bar_chart, flow_diagram
-from allocator.report.words import (
-    claimed,
-    date,
-    gap_sentence,
-    goal_name,
-    number,
-    people,
-    plural,
-    proven,
-    quantity,
-    share,
-    versus,
-)
+from allocator.report.words import claimed, gap_sentence, proven, share, versus
+from allocator.words import date, goal_name, number, people, plural, quantity
 
 Summary = Mapping[str, Any]
 

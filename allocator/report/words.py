@@ -1,10 +1,11 @@
-"""Figures in words: numbers, dates, shares, units, and how far a goal is from the best possible."""
+"""What the report says: codes and shares in words, and how far a goal is from the best possible."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import Any
+
+from allocator.words import goal_name, number, plain, quantity
 
 COLUMN_WORDS: Mapping[str, str] = {
     "transfer_consent": "Would the patient go to another provider?",
@@ -40,21 +41,6 @@ SMALL_GAP = 20
 """Below it parts are shown with decimals."""
 
 
-def number(value: float | None) -> str:
-    """1,234; "not known" for None; one decimal where the value is not whole."""
-    if value is None:
-        return "not known"
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
-
-
-def date(iso: str | None) -> str:
-    """2 February 2026; "not known" for None."""
-    if iso is None:
-        return "not known"
-    day = dt.date.fromisoformat(iso)
-    return f"{day.day} {day:%B} {day.year}"
-
-
 def share(part: float, whole: float) -> str:
     """53%; "–" where there is no whole. Never 100% or 0% unless it is exact."""
     if not whole:
@@ -63,41 +49,6 @@ def share(part: float, whole: float) -> str:
     if 0 < percent < 0.1 or 99.9 < percent < 100:
         return "under 0.1%" if percent < 50 else "over 99.9%"
     return f"{percent:.0f}%" if 0.5 <= percent <= 99.5 or percent in (0, 100) else f"{percent:.1f}%"
-
-
-def people(count: int) -> str:
-    """1 person, 2 people."""
-    return f"{number(count)} {'person' if count == 1 else 'people'}"
-
-
-def plural(count: int, noun: str) -> str:
-    """1 place, 2 places."""
-    return f"{number(count)} {noun if count == 1 else noun + 's'}"
-
-
-def plain(code: str) -> str:
-    """A code as words: `no_session_near` is "No session near"."""
-    return code.replace("_", " ").capitalize()
-
-
-def quantity(value: int | None, unit: str) -> str:
-    """A goal's value with its unit; pence are shown as pounds, hundredths of a percent as percent."""
-    if value is None:
-        return "–"
-    if unit == "pence":
-        return f"£{value / 100:,.0f}"
-    if unit == "hundredths of a percent":
-        return f"{value / 100:.2f}%"
-    one = {"people": "person", "days": "day", "minutes": "minute", "weeks": "week"}
-    return f"{value:,} {one.get(unit, unit) if abs(value) == 1 else unit}"
-
-
-def goal_name(label: str) -> str:
-    """`longest_waits_52w` is "Longest waits: over 52 weeks"; others as `plain`."""
-    stem, _, last = label.rpartition("_")
-    if last.endswith("w") and last[:-1].isdigit():
-        return f"{plain(stem)}: over {last[:-1]} weeks"
-    return plain(label)
 
 
 def versus(plan: float | None, baseline: float | None) -> str:

@@ -12,7 +12,8 @@ from allocator.backends import highs
 from allocator.backends.problem import Budget, Problem, Result
 from allocator.backends.process import Worker
 from allocator.formulation import Model
-from allocator.instance import Bools
+from allocator.instance import Bools, Ints
+from allocator.solve.construct import option_gain
 from allocator.solve.exact import goal_problem
 
 SECONDS = 5.0
@@ -25,10 +26,12 @@ def no_worse_plan(
     """(plan that has the option and whose merit is not below `floor` or None, is it settled that there is none).
 
     Goal by goal, each held at the best it can be with the option: the first goal on which that differs from the floor
-    decides. Of such plans it is one that keeps the most of `ours`. Plans are (n_options,) chosen options; `floor` is
-    turned so that larger is better. A policy without goals says nothing of better and worse: no plan is looked for.
+    decides. Of such plans it is one that keeps the most of `ours` (`calm_plan`). Plans are (n_options,) chosen options;
+    `floor` is turned so that larger is better. A policy without goals says nothing of better and worse: no plan is
+    looked for.
     """
     held: list[int] = []
+    better: int | None = None
     lower = model.column_lower.copy()
     lower[option] = 1
     chosen = None
@@ -45,14 +48,43 @@ def no_worse_plan(
         chosen = result.values
         held.append(value)
         if reached > floor[k]:
+            better = k
             break
     if chosen is None:
         return None, False
-    kept = np.zeros(model.n_columns, dtype=np.int64)
-    kept[: model.n_options] = -ours.astype(np.int64)
-    calm = solved(replace(goal_problem(model, 0, held), column_lower=lower, costs=kept), worker)
-    chosen = chosen if calm is None or calm.values is None else calm.values
-    return chosen[: model.n_options].astype(bool), True
+    calm = calm_plan(model, option, floor, ours, better, worker)
+    return (chosen if calm is None else calm)[: model.n_options].astype(bool), True
+
+
+def calm_plan(
+    model: Model, option: int, floor: Sequence[int], ours: Bools, better: int | None, worker: Worker
+) -> Ints | None:
+    """Columns of a plan that has the option, is no worse than the floor, and disturbs few; None where none was found.
+
+    No better than it must be: it keeps the floor on the goals before the first that the option itself serves, and is
+    better there by one; where that cannot be, on the goal `better`, on which some plan is (None: on every goal).
+    """
+    own = next((k for k in range(len(model.goals)) if option_gain(model, k)[option] > 0), len(model.goals))
+    first = len(model.goals) if better is None else better
+    for k in dict.fromkeys((max(own, first), first)):
+        ends = [value + (place == k) for place, value in enumerate(floor[: k + 1])]
+        held = [end if goal.sense == "max" else -end for end, goal in zip(ends, model.goals, strict=False)]
+        problem = goal_problem(model, 0, held)
+        lower = model.column_lower.copy()
+        lower[option] = 1
+        calm = solved(replace(problem, column_lower=lower, costs=disturbance(model, option, ours)), worker)
+        if calm is not None and calm.values is not None:
+            return calm.values
+    return None
+
+
+def disturbance(model: Model, option: int, ours: Bools) -> Ints:
+    """(n_columns,) costs that are least where most keep their place, others move rather than lose it, and few gain."""
+    has_place = np.isin(model.entry, model.entry[ours])
+    costs = np.zeros(model.n_columns, dtype=np.int64)
+    costs[: model.n_options] = np.where(ours, -3, np.where(has_place, -1, 1))
+    costs[option] = 0
+    return costs
 
 
 def solved(problem: Problem, worker: Worker) -> Result | None:

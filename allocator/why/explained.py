@@ -36,7 +36,7 @@ class Explained:
         if self.funnel is not None:
             told += ["", "The funnel", *(f"  {line}" for line in self.funnel.sentences())]
         if self.outranked is not None:
-            told += ["", "Outranked", *(f"  {line}" for line in self.outranked.sentences())]
+            told += ["", "Who has the room", *(f"  {line}" for line in self.outranked.sentences())]
         if self.outcome == UNPLACED:
             told += ["", "Nearest change", *(f"  {nearest.sentence()}" for nearest in self.nearest)]
             told += [] if self.nearest else ["  No single change was found that would place it."]
@@ -68,7 +68,7 @@ def explained(case: Case, standings: Standings, entry_id: str, worker: Worker) -
         return Explained(entry_id, why_not_waiting(case, row))
     (funnel,) = funnels(case, np.array([row]))
     options = case.options_of(entry_id)
-    found = next(outranked(standings, options), None) or Outranked(entry_id, 0, 0, {}, (), ())
+    found = next(outranked(standings, options), None) or Outranked(entry_id, 0, 0, {}, {}, (), ())
     return Explained(entry_id, UNPLACED, funnel, found, tuple(nearest_changes(case, entry_id, worker)))
 
 

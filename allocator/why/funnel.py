@@ -16,13 +16,18 @@ from allocator.explain import CLOSED, IN_CONFLICT
 from allocator.instance import Bools, Ints
 from allocator.options import Facts, Options, joined_pairs, spans
 from allocator.why.case import Case
+from allocator.words import plural
 
 
 @dataclass(frozen=True)
 class Step:
-    """One screen: of the entry's sessions it removed so many; `nearest` says the miss that is the smallest."""
+    """One screen: of the entry's sessions it removed so many; `nearest` says the miss that is the smallest.
+
+    words  what those sessions are: "too far away"
+    """
 
     rule: str
+    words: str
     removed: int
     alone: int
     nearest: str
@@ -44,11 +49,12 @@ class Funnel:
     def sentences(self) -> list[str]:
         """The funnel for people."""
         if not self.sessions:
-            return ["There is no session for this entry's service."]
-        told = [f"{number(self.sessions, 'session')} for this entry's service; {self.left} left after all screens."]
+            return ["There is no session that is open to its service."]
+        told = [f"{plural(self.sessions, 'session')} for this entry's service; {self.left} left after all rules below."]
         for step in self.steps:
-            alone = f", {step.alone} of them by this rule alone" if step.alone else ""
-            told.append(f"{step.rule} removes {step.removed}{alone}. Nearest: {step.nearest}.")
+            alone = f"; {step.alone} by this rule alone" if step.alone else ""
+            nearest = f" Nearest: {step.nearest}." if step.nearest else ""
+            told.append(f"{step.removed} {is_are(step.removed)} {step.words} (rule {step.rule}){alone}.{nearest}")
         return told
 
 
@@ -83,11 +89,10 @@ def funnel(case: Case, entry: int, sessions: Ints, kept: dict[str, Bools]) -> Fu
             session_ids = [str(session_id) for session_id in case.session_ids[sessions[gone]]]
             misses = [screen.miss(case.facts, entry_id, session_id) for session_id in session_ids]
             told = nearest_miss(case.facts, session_ids, misses)
-            steps.append(Step(screen.name, len(gone), int((failed[gone] == 1).sum()), told))
+            steps.append(Step(screen.name, screen.ruled_out, len(gone), int((failed[gone] == 1).sum()), told))
     shut = np.flatnonzero(~kept[IN_CONFLICT])
     if len(shut):
-        told = f"{number(len(shut), 'session')} {is_are(len(shut))} {CLOSED}"
-        steps.append(Step(IN_CONFLICT, len(shut), int((failed[shut] == 1).sum()), told))
+        steps.append(Step(IN_CONFLICT, CLOSED, len(shut), int((failed[shut] == 1).sum()), ""))
     return Funnel(entry_id, len(sessions), int((failed == 0).sum()), tuple(steps))
 
 
@@ -110,17 +115,12 @@ def nearest_miss(facts: Facts, session_ids: Sequence[str], misses: Sequence[Miss
     if figures and figures[-1] > figures[0]:
         amount += f" to {figures[-1]:g}"
     words = alike[0].words.replace("{}", amount)
-    return f"{number(len(alike), 'session')} at {instance.site[site_code]['name']} {is_are(len(alike))} {words}"
+    return f"{plural(len(alike), 'session')} at {instance.site[site_code]['name']} {is_are(len(alike))} {words}"
 
 
 def distance(change: Change | None) -> tuple[bool, float]:
     """How far a miss is from being none: without a change it is the farthest."""
     return (True, 0.0) if change is None else (False, change.size)
-
-
-def number(count: int, noun: str) -> str:
-    """ "1 session", "4 sessions"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def is_are(count: int) -> str:

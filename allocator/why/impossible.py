@@ -18,6 +18,7 @@ import numpy as np
 
 from allocator.allocation import Allocation, Placement
 from allocator.demand import Demand
+from allocator.errors import ContradictionError
 from allocator.explain import CLOSED, IN_CONFLICT
 from allocator.instance import Instance
 from allocator.options import Facts, Options
@@ -171,6 +172,11 @@ def with_bookings(instance: Instance, pairs: Sequence[tuple[str, str]]) -> Insta
 def booking_words(pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
     """Bookings for people."""
     return (f"the booking of {entry_id} in {session_id}" for entry_id, session_id in pairs)
+
+
+def explained(error: ContradictionError, instance: Instance, policy: Policy, *, strict: bool) -> ContradictionError:
+    """The same error, with the smallest set that contradicts where the input itself shows it."""
+    return ContradictionError("\n".join([str(error), *explained_lines(Facts(instance), policy, strict=strict)]))
 
 
 def explained_lines(facts: Facts, policy: Policy, *, strict: bool) -> list[str]:

@@ -19,7 +19,8 @@ from allocator.instance import Bools, Ints
 from allocator.options import spans
 from allocator.why.case import Case
 from allocator.why.cost import Cost, Priced, costs, priced_goals
-from allocator.why.funnel import is_are, number
+from allocator.why.funnel import is_are
+from allocator.words import goal_name, plural, quantity
 
 MOST_HOLDERS = 400
 """Placements of one row that are looked at: a row of a session has a few, one of a whole provider thousands."""
@@ -45,6 +46,7 @@ class Outranked:
 
     free      options that nothing keeps out of the plan as it stands
     limits    limit -> how many options it keeps out
+    blocked   limit -> why, in words: "no bed is spare on a night of the stay"
     holders   everybody who holds room of some option, each once
     costs     what placing the entry would cost each goal that has a certificate
     """
@@ -53,15 +55,17 @@ class Outranked:
     options: int
     free: int
     limits: dict[str, int]
+    blocked: dict[str, str]
     holders: tuple[Holder, ...]
     costs: tuple[Cost, ...]
 
     def sentences(self) -> list[str]:
         """The same for people."""
         if not self.options:
-            return ["It had no option: the screens left no session."]
-        told = [f"It had {number(self.options, 'option')}, {self.free} of them free as the plan stands."]
-        told += [f"{label} keeps it out of {count}." for label, count in self.limits.items()]
+            return ["Nobody: the rules above left it no session."]
+        told = [f"{plural(self.options, 'session')} would suit it; {self.free} could take it as the plan stands."]
+        for label, count in self.limits.items():
+            told.append(f"In {count} {self.blocked.get(label, 'there is no room')} (rule {label}).")
         told += holder_sentences(self.holders)
         return told + cost_sentences(self.costs)
 
@@ -70,7 +74,7 @@ def holder_sentences(holders: Sequence[Holder]) -> list[str]:
     """How many rank higher, goal by goal, and how many do not."""
     if not holders:
         return []
-    told = [f"{number(len(holders), 'placement')} {'holds' if len(holders) == 1 else 'hold'} the room it would need."]
+    told = [f"{plural(len(holders), 'placement')} {'holds' if len(holders) == 1 else 'hold'} the room it would need."]
     fixed = sum(holder.fixed for holder in holders)
     if fixed:
         told.append(f"{fixed} {is_are(fixed)} offered or booked already, and {'stays' if fixed == 1 else 'stay'}.")
@@ -79,15 +83,16 @@ def holder_sentences(holders: Sequence[Holder]) -> list[str]:
     for goal in goals:
         here = [holder for holder in holders if holder.higher and holder.goal == goal]
         told.append(
-            f"{len(here)} {'ranks' if len(here) == 1 else 'rank'} higher on {goal}, "
+            f"{len(here)} {'ranks' if len(here) == 1 else 'rank'} higher on “{goal_name(goal)}”, "
             f"for example {here[0].entry_id} in {here[0].session_id}."
         )
     lower = [holder for holder in holders if not holder.higher]
     if lower:
         first = lower[0]
         told.append(
-            f"{len(lower)} {is_are(len(lower))} not ranked higher (for example {first.entry_id} in "
-            f"{first.session_id}): taking that place alone would not make room, or the plan is not the best possible."
+            f"{len(lower)} {'does' if len(lower) == 1 else 'do'} not rank higher (for example {first.entry_id} in "
+            f"{first.session_id}): giving that place away would not make enough room, or the plan is not the best "
+            "possible."
         )
     return told
 
@@ -98,16 +103,16 @@ def cost_sentences(found: Sequence[Cost]) -> list[str]:
     if proven:
         first = proven[0]
         return [
-            f"Proven: placing it makes {first.label} worse by at least {first.proven:,} {first.unit}, "
-            "unless a goal before it is given up."
+            f"Proven: placing it makes “{goal_name(first.label)}” worse by at least "
+            f"{quantity(first.proven, first.unit)}, unless a goal that comes before is given up."
         ]
     priced = [cost for cost in found if cost.estimated >= 0.05]
     if not priced:
-        return ["The certificate's prices put no cost on placing it; the plan may not be the best possible."]
+        return ["What placing it would cost is not known: the plan may not be the best possible."]
     first = priced[0]
     return [
-        f"Estimate: placing it costs about {first.estimated:,.1f} {first.unit} of {first.label}; "
-        "the gap of the plan is larger, so that nothing is proven."
+        f"Estimate: placing it costs about {first.estimated:,.1f} {first.unit} of “{goal_name(first.label)}”; "
+        "that is less than the plan may be short of the best, so that nothing is proven."
     ]
 
 
@@ -145,6 +150,7 @@ def outranked(standings: Standings, options: Ints) -> Iterator[Outranked]:
             stop - first,
             stop - first - len(np.unique(position)),
             {label: len(by_limit[label]) for label in sorted(by_limit, key=lambda name: (-len(by_limit[name]), name))},
+            {limit.label: limit.blocked for limit in case.policy.limits if limit.label in by_limit},
             tuple(holders_of(standings, first + pairs[0], pairs[1])),
             cost,
         )

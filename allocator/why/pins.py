@@ -28,6 +28,7 @@ from allocator.policy import Policy
 from allocator.solve.loader import complete, feasible, merit, merit_of
 from allocator.why.case import Case, helpful
 from allocator.why.room import Room, made_room
+from allocator.words import goal_name, quantity
 
 EXACT_OPTIONS = 1_500
 SECONDS = 5.0
@@ -53,9 +54,9 @@ class PinPrice:
         if not self.goal:
             return "It costs nothing." if self.exact else "No price was found."
         if self.exact:
-            return f"It costs {self.least:,} {self.unit} of {self.goal}."
-        most = "" if self.most is None else f" and at most {self.most:,}"
-        return f"It costs at least {self.least:,}{most} {self.unit} of {self.goal}."
+            return f"It costs {quantity(self.least, self.unit)} of “{goal_name(self.goal)}”."
+        most = "" if self.most is None else f" and at most {quantity(self.most, self.unit)}"
+        return f"It costs at least {quantity(self.least, self.unit)}{most} of “{goal_name(self.goal)}”."
 
 
 def pin_prices(case: Case) -> list[PinPrice]:

@@ -10,7 +10,7 @@ import numpy as np
 from allocator.formulation import Model
 from allocator.solve.loader import complete, feasible, merit
 from allocator.why.case import Case
-from allocator.why.funnel import number
+from allocator.words import goal_name, plural, quantity
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Placed:
     runner_up  session_id of the best other option; "" without one
     free       could it move there as the plan stands
     worse      what that would do: goal, by how much worse (less than 0: better), unit; the first goal that differs
-    limits     the limits that keep it out of the runner-up
+    limits     why it cannot go to the runner-up as the plan stands: "no bed is spare on a night of the stay"
     """
 
     entry_id: str
@@ -38,17 +38,17 @@ class Placed:
         """The same for people."""
         if self.state != "proposed":
             return [f"It is {self.state} in {self.session_id}; such a place is kept, whatever else is planned."]
-        told = [f"It is placed in {self.session_id}, one of {number(self.options, 'option')}."]
+        told = [f"It is placed in {self.session_id}, one of {plural(self.options, 'session')} that would suit it."]
         if not self.runner_up:
             return [*told, "No other session was open to it."]
         against = "The runner-up is as good on every goal"
         if self.worse is not None:
             goal, amount, unit = self.worse
             direction = "worse" if amount > 0 else "better"
-            against = f"There {goal} would be {direction} by {abs(amount):,} {unit}"
+            against = f"There “{goal_name(goal)}” would be {direction} by {quantity(abs(amount), unit)}"
         if self.free:
-            return [*told, f"Runner-up: {self.runner_up}, which is free. {against}."]
-        return [*told, f"Runner-up: {self.runner_up}, from which {' and '.join(self.limits)} keep it out. {against}."]
+            return [*told, f"Runner-up: {self.runner_up}, which could take it. {against}."]
+        return [*told, f"Runner-up: {self.runner_up}, where {' and '.join(self.limits)}. {against}."]
 
 
 def placed(case: Case, entry_id: str) -> Placed:
@@ -78,7 +78,8 @@ def placed(case: Case, entry_id: str) -> Placed:
     now = merit(model, case.columns)
     # Where the runner-up is not free, options are compared by what they do themselves: sums over placements.
     after = merits.get(best) or tuple((np.array(now) + case.gains[:, best] - case.gains[:, here]).tolist())
-    limits = tuple(sorted({case.labels[row] for row in rows}))
+    labels = {case.labels[row] for row in rows}
+    limits = tuple(limit.blocked for limit in case.policy.limits if limit.label in labels)
     session_id = str(case.session_ids[model.session[best]])
     worse = first_difference(model, now, after)
     return Placed(entry_id, place.session_id, place.state, len(options), session_id, best in merits, worse, limits)

@@ -53,7 +53,7 @@ def quick_changes(case: Case) -> dict[str, Nearest]:
         keep_better(best, candidate)
     if len(entry_ids) * case.formulation.n_options > MOST_AUDITED:
         return {
-            entry_id: Nearest(entry_id, found.change, found.session_id, False, False, (), ())
+            entry_id: Nearest(entry_id, found.change, found.session_id, False, False, (), (), ())
             for entry_id, found in best.items()
         }
     audited = (

@@ -19,6 +19,9 @@ from allocator.solve.loader import merit_of
 from allocator.why.candidates import Candidate
 from allocator.why.case import Case
 
+MOST_NAMED = 5
+"""People who are named in one sentence; JSON has all."""
+
 
 @dataclass(frozen=True)
 class Displaced:
@@ -36,6 +39,7 @@ class Nearest:
     verified    by an audited plan; else an estimate
     smallest    nothing smaller of its kind would do: there is none, or each was solved exactly
     displaced   whom that plan places elsewhere or nowhere
+    gaining     who else has a place in that plan and none in the run (`session_id` is "")
     placements  that plan
     """
 
@@ -45,11 +49,13 @@ class Nearest:
     verified: bool
     smallest: bool
     displaced: tuple[Displaced, ...]
+    gaining: tuple[Displaced, ...]
     placements: tuple[Placement, ...]
 
     def sentence(self) -> str:
         """The change for people."""
-        told = f"If {self.change.words}, it could go to {self.session_id}; {displaced_words(self.displaced)}."
+        told = f"If {self.change.words}, it could go to {self.session_id}; {displaced_words(self.displaced)}"
+        told += f", and {gaining_words(self.gaining)}." if self.gaining else "."
         if not self.verified:
             return f"{told} Estimate: no plan was audited."
         less = " Nothing smaller of its kind would do." if self.smallest else ""
@@ -66,7 +72,15 @@ def displaced_words(displaced: Sequence[Displaced]) -> str:
         else f"{item.entry_id} would lose {item.session_id}"
         for item in displaced
     ]
-    return " and ".join(told)
+    more = [f"{len(told) - MOST_NAMED} more would move or lose a place"] if len(told) > MOST_NAMED else []
+    return ", ".join([*told[:MOST_NAMED], *more])
+
+
+def gaining_words(gaining: Sequence[Displaced]) -> str:
+    """Who else would gain a place."""
+    named = ", ".join(f"{item.entry_id} in {item.now}" for item in gaining[:MOST_NAMED])
+    more = f" and {len(gaining) - MOST_NAMED} more" if len(gaining) > MOST_NAMED else ""
+    return f"{named}{more} would gain a place"
 
 
 def changed_facts(case: Case, change: Change) -> Facts:
@@ -121,11 +135,20 @@ def with_base(case: Case, candidate: Candidate, facts: Facts, placements: Sequen
 def nearest_of(case: Case, candidate: Candidate, placements: Sequence[Placement], *, is_verified: bool) -> Nearest:
     """The nearest change, with whom this plan displaces."""
     now = {place.entry_id: place.session_id for place in placements if not place.is_fixed}
+    others = now.keys() - case.allocation.of_entry.keys() - {candidate.entry_id}
+    gaining = tuple(Displaced(entry_id, "", now[entry_id]) for entry_id in sorted(others))
     displaced = tuple(
         Displaced(place.entry_id, place.session_id, now.get(place.entry_id, ""))
         for place in case.allocation.placements
         if not place.is_fixed and now.get(place.entry_id) != place.session_id
     )
     return Nearest(
-        candidate.entry_id, candidate.change, candidate.session_id, is_verified, False, displaced, tuple(placements)
+        candidate.entry_id,
+        candidate.change,
+        candidate.session_id,
+        is_verified,
+        False,
+        displaced,
+        gaining,
+        tuple(placements),
     )

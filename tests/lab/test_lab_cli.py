@@ -60,6 +60,28 @@ def test_audit_of_no_plan_at_all_ends_with_3(content: str | None, code: int, com
     assert "session_id" in said.err
 
 
+def test_pins_that_cannot_be_kept_end_every_command_with_4_and_the_smallest_set(
+    command: Command, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(shipped("tiny-travel"), tmp_path / "instance"))
+    heads = "entry_id,session_id,site_code,action,who,reason,recorded_on"
+    pin = "e2,s1,,must,Ann,asked,2026-01-30T08:00:00"
+    (folder / "overrides.csv").write_text(f"{heads}\n{pin}\n", encoding="utf-8")
+    plan, policy, study = tmp_path / "plan.csv", tmp_path / "p.toml", tmp_path / "study.toml"
+    plan.write_text("entry_id,session_id\ne1,s1\n", encoding="utf-8")
+    policy.write_text('base = "daily"\n', encoding="utf-8")
+    study.write_text('name = "x"\nseconds = 0.1\n', encoding="utf-8")
+    for asked in (
+        ("audit", folder, plan, "--seconds", "0.1"),
+        ("compare", policy, policy, "--instance", folder, "--seconds", "0.1"),
+        ("scenarios", folder, study, "--out", tmp_path / "study", "--workers", "1"),
+    ):
+        said = command(*asked)
+        assert (said.code, said.out) == (4, "")
+        assert "rule max_travel: " in said.err
+        assert "the smallest such set, checked again" in said.err
+
+
 def test_compare_of_two_runs_writes_lines_json_and_a_page(command: Command, runs: Path, tmp_path: Path) -> None:
     page = tmp_path / "compare.html"
     said = command("compare", runs / "far", runs / "near", "--page", page)
@@ -80,6 +102,30 @@ def test_compare_plans_two_policies_on_one_instance(command: Command, tmp_path: 
     without = command("compare", tmp_path / "far.toml", tmp_path / "near.toml")
     assert without.code == 2
     assert "Maybe add --instance to compare policies." in without.err
+
+
+@pytest.mark.slow
+def test_best_of_lists_and_of_single_nights_are_planned_again(command: Command, tmp_path: Path) -> None:
+    """tiny-beds on paper: e4 has no bed. One more on the 17th or the 18th gives it a place, and four become five.
+
+    So does one on the 19th, for e2 can then stay from the 18th on. One more on the 16th does not: s1, the list of that
+    day, has its two cases.
+    """
+    folder = shipped("tiny-beds")
+    policy = read_policy(CATALOGUE, (folder / "policy.toml").read_text(encoding="utf-8"))
+    write_run(allocate(read_folder(folder), policy, Limits(seconds=2)), None, tmp_path / "run")
+    said = command("prices", tmp_path / "run", "--top", "3", "--seconds", "2", "--workers", "1", "--json")
+    assert said.code == 0
+    found = json.loads(said.out)
+    nights = [item["what"] for item in found["nights"]]
+    again = {item["what"]: {goal["label"]: goal for goal in item["goals"]} for item in found["planned_again"]}
+    assert set(nights[:3]) <= set(again)
+    assert nights
+    for night in nights[:3]:
+        waits, best = again[night]["longest_waits_52w"], {"16": 4, "17": 5, "18": 5, "19": 5}[night[-2:]]
+        assert (waits["a"], waits["b"]) == (4, best)
+        assert waits["low"] <= best - 4 <= waits["high"]
+    assert {item["kind"] for item in found["nights"]} == {"night"}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from allocator.lab.page import Page, html
 from allocator.lab.parts import part_of, parts_of, run_parts
 from allocator.lab.price_tags import Priced, tag
 from allocator.lab.price_words import price_lines, prices_page
-from allocator.lab.prices import Prices, by_goal, planned_again, ranked, scenario_of, tightest_rows
+from allocator.lab.prices import Prices, by_goal, dearest_nights, planned_again, ranked, scenario_of, tightest_rows
 from allocator.lab.relaxations import of_beds, of_lists, of_rules
 from allocator.lab.scenario_words import study_page
 from allocator.run import allocate
@@ -64,9 +64,16 @@ def price_list(folder: Path, limits: Limits = INSTANT) -> Prices:
     with ThreadPoolExecutor(1) as pool:
         results = run_parts(parts, instance, INSTANT, 0, folder / "parts", pool, lambda text: None)
     labels = tuple(goal.label for goal in run.goals)
-    rows = by_goal(tightest_rows(priced), labels)
+    beds = [item for item in tags if item.relaxation.kind == "bed"]
     return Prices(
-        "monday", priced.bounds, steps, rules, rooms, rows, rows, planned_again(stored, priced.bounds, parts, results)
+        run="monday",
+        bounds=priced.bounds,
+        steps=steps,
+        rules=rules,
+        rooms=rooms,
+        nights=dearest_nights(beds, labels, None),
+        rows=by_goal(tightest_rows(priced), labels),
+        again=planned_again(stored, priced.bounds, parts, results),
     )
 
 

@@ -19,7 +19,6 @@ import pytest
 from allocator.answer import Limits, Memory
 from allocator.errors import ContradictionError, UsageError
 from allocator.instance import Instance
-from allocator.lab import parts as parts_module
 from allocator.lab.changes import Changes, changed_instance
 from allocator.lab.findings import figures_table, findings_of, goals_table, study_figures
 from allocator.lab.page import html
@@ -31,6 +30,7 @@ from instances import path as shipped
 from models import CATALOGUE
 from models.daily import DAILY
 from tests.build import make_facts
+from tests.instances.tiny import read_folder
 
 INSTANT = Limits(seconds=0.1)
 FILE = """
@@ -114,10 +114,23 @@ def test_steps_of_a_sweep_end_where_they_were_told_to(given: dict[str, Any], val
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (('name = "How far?"', "nmae = 1"), "nmae"),
+        (('name = "How far?"', "nmae = 1"), 'study.toml: nmae: no such setting. Maybe "name".'),
+        (("close = [", "cloze = ["), 'study.toml: variants "Beta closed" cloze: no such setting. Maybe "close".'),
+        (('site = "RBB01"', 'sight = "RBB01"'), 'variants "Beta closed" close number 1 sight: no such setting'),
+        (("from = 2026-03-01", 'from = "soon"'), "close number 1 from: given 'soon'; input should be a valid date"),
         (('max_travel.car_minutes"\nfrom', 'max_travle.car_minutes"\nfrom'), 'Maybe "max_travel"'),
+        (('max_travel.car_minutes"\nfrom', 'max_travle.car_minutes"\nfrom'), 'In "Journey": No rule or goal'),
         (("by = 10", ""), "wanted either values = [...], or from, to and by"),
-        (("by = 10", "by = 0.001"), "20,001 steps; wanted: 500 at most"),
+        (("by = 10", "by = 0.001"), "20,008 scenarios (sweep Journey 20,001, grid Journey and room 4)"),
+        (("by = 10", "by = 1e-300"), "wanted: 500 at most. Maybe longer steps."),
+        (("by = 10", "by = 0"), 'sweeps "Journey" by: given 0; input should be greater than 0'),
+        (("by = 10", "by = inf"), "input should be a finite number"),
+        (("by = 10", "by = 10\nvalues = [5]"), "wanted either values = [...], or from, to and by"),
+        (("from = 10\nto = 30", "from = 30\nto = 10"), "from is above to. Maybe from = 10 and to = 30"),
+        (("values = [10, 60]", f"values = {list(range(400))}"), "grid Journey and room 800"),
+        (('{ parameter = "session_minutes.theatre_utilisation"', '{ parameter = "max_travel.car_minutes"'), "the same"),
+        (('"max_travel.car_minutes"\nfrom', '"hold_back"\nfrom'), "wanted values from 0 to 1"),
+        (("from = 2026-03-01, to = 2026-03-31", "from = 2026-03-31, to = 2026-03-01"), "from is after to"),
         (('x = "travel"', 'x = "travle"'), 'Maybe "travel"'),
         (('sweep = "Journey"', 'sweep = "Jorney"'), 'Maybe "Journey"'),
         (('name = "as it is"', 'name = "Beta closed"'), "stand more often: Beta closed"),
@@ -215,7 +228,26 @@ def test_other_population_keeps_counts_by_trust_service_and_priority_and_booking
             'no site is called "RBB1". Maybe "RBB01"',
         ),
         ({"remove_lists": ["s11"]}, 'no session is called "s11"'),
-        ({"capacity": [{"service": "111", "factor": 2}]}, 'no service in sessions is called "111". Maybe "110"'),
+        (
+            {"close": [{"site": "RBB01", "from": "2025-03-01", "to": "2025-03-07"}]},
+            "no day from 2025-03-01 to 2025-03-07 is between 2026-02-03 and 2026-03-31",
+        ),
+        (
+            {"add_beds": [{"site": "RBB01", "from": "2025-03-01", "to": "2025-03-07"}]},
+            "no night from 2025-03-01 to 2025-03-07 is on 2026-02-03 or later",
+        ),
+        (
+            {"capacity": [{"service": "111", "factor": 2}]},
+            'no theatre service in sessions is called "111". Maybe "110"',
+        ),
+        (
+            {"demand": [{"service": "110", "factor": 2, "care_kind": "diagnostic"}]},
+            'no diagnostic service in patients is called "110". Maybe care_kind = "theatre".',
+        ),
+        (
+            {"add_lists": [{"site": "RBB01", "service": "11", "date": "2026-03-10"}]},
+            'no theatre service in patients or sessions is called "11". Maybe "110"',
+        ),
         ({"hold_back": [1.5]}, "given 1.5, wanted a share from 0 to 1"),
         ({"add_lists": [{"site": "RBB01", "service": "110", "date": "2027-01-01"}]}, "2027-01-01 is not between"),
     ],
@@ -331,9 +363,31 @@ def test_findings_are_what_the_plans_reach(done: tuple[Study, Path, list[str]]) 
     assert "<script" not in page
 
 
-def test_part_without_a_plan_stops_the_study_with_its_reason_and_keeps_what_is_done(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_price_of_fairness_is_a_curve_with_its_band(tmp_path: Path) -> None:
+    """tiny-equity-hard on paper: with tolerance 0 one of the four places stays empty, with a tenth none does."""
+    folder = shipped("tiny-equity-hard")
+    (tmp_path / "fair.toml").write_text((folder / "policy.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    text = (
+        'name = "Fairness"\npolicy = "fair.toml"\n[[sweeps]]\nname = "Tolerance"\n'
+        'parameter = "group_equity.equity_tolerance"\nfrom = 0\nto = 0.2\nby = 0.1\n[[curves]]\n'
+        'title = "The price of fairness"\nsweep = "Tolerance"\nx = "parameter"\ny = "longest_waits_52w"\n'
+    )
+    found, instance, limits = study(tmp_path, text), read_folder(folder), Limits(seconds=2)
+    parts = parts_of(found, instance, limits)
+    with ThreadPoolExecutor(1) as pool:
+        results = run_parts(parts, instance, limits, 0, tmp_path / "parts", pool, lambda text: None)
+    findings = findings_of(found, parts, results)
+    waits = [goal for item in findings[1:] if (goal := item.goal("longest_waits_52w")) is not None]
+    assert [goal.value for goal in waits] == [3, 4, 4]
+    assert all(goal.bound is not None and goal.bound >= goal.value for goal in waits)
+    assert [item.figures["places"] for item in findings[1:]] == [3, 4, 4]
+    page = html(study_page(found, findings))
+    assert "The price of fairness" in page
+    assert 'class="band"' in page
+
+
+def pinned() -> Instance:
+    """Two people of 75 minutes pinned to one list of 300: 85% of it takes both, 30% not even one."""
     pins = [
         {
             "entry_id": f"e{n}",
@@ -345,15 +399,59 @@ def test_part_without_a_plan_stops_the_study_with_its_reason_and_keeps_what_is_d
         }
         for n in (1, 2)
     ]
-    instance = make_facts([{}, {}], [{"minutes": 300}], overrides=pins).instance
-    text = 'name = "x"\n[[variants]]\nname = "little"\nset = ["session_minutes.theatre_utilisation=0.3"]\n'
+    return make_facts([{}, {}], [{"minutes": 300}], overrides=pins).instance
+
+
+def test_scenario_without_a_plan_says_why_and_the_others_are_planned(tmp_path: Path) -> None:
+    limits = Limits(seconds=5)
+    text = (
+        'name = "x"\n[[variants]]\nname = "little"\nset = ["session_minutes.theatre_utilisation=0.3"]\n'
+        '[[sweeps]]\nname = "use"\nparameter = "session_minutes.theatre_utilisation"\nvalues = [0.3, 0.9]\n'
+        '[[grids]]\nname = "both"\n'
+        'rows = { parameter = "session_minutes.theatre_utilisation", values = [0.3, 0.9] }\n'
+        'columns = { parameter = "max_travel.car_minutes", values = [60] }\n'
+    )
     found, told = study(tmp_path, text), list[str]()
-    parts = parts_of(found, instance, Limits(seconds=5))
-    with ThreadPoolExecutor(1) as pool, pytest.raises(ContradictionError):
-        run_parts(parts, instance, Limits(seconds=5), 0, tmp_path / "parts", pool, told.append)
-    assert told[-1] == "No result: little"
-    assert kept(tmp_path / "parts", parts[0].key) is not None
-    assert parts_module.kept(tmp_path / "parts", parts[1].key) is None
+    parts = parts_of(found, pinned(), limits)
+    with ThreadPoolExecutor(1) as pool:
+        results = run_parts(parts, pinned(), limits, 0, tmp_path / "parts", pool, told.append)
+    findings = findings_of(found, parts, results)
+    assert [item.scenario.name for item in findings if item.no_plan] == [
+        "little",
+        "use: session_minutes.theatre_utilisation = 0.3",
+        "both: session_minutes.theatre_utilisation = 0.3, max_travel.car_minutes = 60",
+    ]
+    assert [item.figures["people"] for item in findings if not item.no_plan] == [2, 2, 2]
+    assert "No result: little" in told
+    lines = "\n".join(study_lines(found, findings))
+    assert "little: no plan. No plan keeps all of these:" in lines
+    assert "e1 must go to session s1" in lines
+    page = html(study_page(found, findings))
+    assert page.count("no plan") >= 3
+    assert figures_table(findings)["no_plan"].astype(bool).tolist() == [bool(item.no_plan) for item in findings]
+    assert set(goals_table(findings)["scenario"]) == {item.scenario.name for item in findings if not item.no_plan}
+    json.dumps(study_figures(found, findings))
+
+
+def test_base_without_a_plan_stops_the_study_with_the_smallest_set_that_contradicts(tmp_path: Path) -> None:
+    limits = Limits(seconds=5)
+    found = study(tmp_path, 'name = "x"\nset = ["max_travel.car_minutes=5"]\n')
+    parts = parts_of(found, pinned(), limits)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ContradictionError, match="rule max_travel"):
+        run_parts(parts, pinned(), limits, 0, tmp_path / "parts", pool, lambda text: None)
+
+
+def gone(group: int, seconds: float) -> bool:
+    """Is no process of this group left within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.2)
+    os.killpg(group, signal.SIGKILL)
+    return False
 
 
 @pytest.mark.slow
@@ -372,7 +470,8 @@ def test_study_that_was_killed_goes_on_where_it_stopped(tmp_path: Path) -> None:
         deadline = time.monotonic() + 120
         while len(list(out.glob("parts/*.json"))) < 3 and time.monotonic() < deadline:
             time.sleep(0.1)
-        os.killpg(first.pid, signal.SIGKILL)
+        first.kill()
+    assert gone(first.pid, 60), "its workers leave too, though nobody told them"
     before = {path.name: path.stat().st_mtime_ns for path in out.glob("parts/*.json")}
     assert 3 <= len(before) < 12
     second = subprocess.run(arguments, capture_output=True, text=True, check=True)

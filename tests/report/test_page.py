@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from allocator.report.charts import Bar, Flow, bar_chart, flow_diagram
-from allocator.report.words import claimed, goal_name, proven, quantity, share
+from allocator.report.words import claimed, proven, share
 from allocator.report.write import write_run
+from allocator.words import goal_name, quantity
 from tests.report.sample import sample_intake, usual_run
 
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

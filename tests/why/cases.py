@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -69,6 +70,27 @@ SHAPE = Shape(
 )
 
 
+def shut(rng: np.random.Generator, entries: list[str], sessions: list[str]) -> Mapping[str, Sequence[Row]]:
+    """Beds that are short by a night or two."""
+    found = dict(tables(rng, entries, sessions))
+    nights = [row for row in found["beds"] if row["bed_kind"] == "ward"]
+    return {**found, "beds": [{**row, "spare_beds": int(rng.integers(2))} for row in nights]}
+
+
+LONGER_STAYS = replace(
+    SHAPE,
+    patients={
+        **SHAPE.patients,
+        "overnight_stays": (0, 2, 2),
+        "needs": ("", "", "ga;xray"),
+        "max_travel_minutes": (40,),
+    },
+    organisations={"max_outgoing": (None, 0, 1), "max_incoming": (None, 0, 1)},
+    tables=shut,
+)
+"""Changes of more than one cell: two nights, two needs, a sender and a host that both are at what they agreed to."""
+
+
 def no_prices(n_goals: int, n_rows: int) -> Certificate:
     """A certificate that proves nothing."""
     nothing = np.zeros(n_goals, dtype=bool)
@@ -104,9 +126,14 @@ def enumerated(facts: Facts, policy: Policy = tiny.DAILY) -> tiny.Case | None:
 @cache
 def cases(first: int, stop: int) -> tuple[Case, ...]:
     """The best plans of these seeds that leave somebody without a place."""
+    return cases_of(SHAPE, first, stop)
+
+
+def cases_of(shape: Shape, first: int, stop: int) -> tuple[Case, ...]:
+    """The same of another shape."""
     found = []
     for seed in range(first, stop):
-        case = enumerated(draw_facts(SHAPE, np.random.default_rng(seed)))
+        case = enumerated(draw_facts(shape, np.random.default_rng(seed)))
         if case is not None and len(case.plans):
             run = planned(case)
             found += [run] if run.unplaced() else []

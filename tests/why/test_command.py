@@ -95,6 +95,8 @@ def test_every_entry_of_a_run_is_explained_and_nobody_else(command: Command, run
     assert code == 2
     assert 'The run has no entry "nobody".' in err
     assert command("explain", run)[0] == 2
+    code, _, err = command("explain", run / "exports", row["entry_id"])
+    assert (code, "Maybe" in err, err.count("\n")) == (3, True, 1)
     assert command("verify", run)[0] == 0, "nearest changes do not stand in the way of verify"
 
 
@@ -120,7 +122,7 @@ def test_pin_stands_in_the_report_with_its_price(run_folder: Path, tmp_path: Pat
     summary: dict[str, Any] = json.loads((run / "summary.json").read_text(encoding="utf-8"))
     (pin,) = summary["overrides"]
     assert pin["words"] == "e2 must go to session s1 (Ann: surgeon asked)"
-    assert pin["price"].startswith("It costs 1 people at reporting dates of longest_waits_")
+    assert pin["price"].startswith("It costs 1 person at a reporting date of “Longest waits: over ")
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "Pins and vetoes" in page
     assert pin["words"] in page

@@ -50,7 +50,7 @@ def test_nearest_miss_names_the_site_the_range_and_the_limit() -> None:
     case = greedy(facts)
     found = funnel_of(case, "e1")
     assert [step.nearest for step in found.steps] == ["2 sessions at Beta General are 30 minutes away; the limit is 25"]
-    assert found.sentences()[0] == "2 sessions for this entry's service; 0 left after all screens."
+    assert found.sentences()[0] == "2 sessions for this entry's service; 0 left after all rules below."
     early = make_facts([{}], [{"date": "2026-02-10"}, {"date": "2026-02-13"}, {"date": "2026-03-10"}])
     case = greedy(early)
     (step,) = funnel_of(case, "e1").steps
@@ -62,4 +62,4 @@ def test_entry_without_a_session_of_its_service_has_an_empty_funnel() -> None:
     case = greedy(make_facts([{"service_code": "999"}], [{}]))
     found = funnel_of(case, "e1")
     assert (found.sessions, found.left, found.steps) == (0, 0, ())
-    assert found.sentences() == ["There is no session for this entry's service."]
+    assert found.sentences() == ["There is no session that is open to its service."]

@@ -28,7 +28,7 @@ def test_longer_wait_ranks_higher_on_the_first_goal_that_differs() -> None:
     assert [(item.entry_id, item.session_id, item.goal, item.higher) for item in found.holders] == [
         ("e1", "s1", "longest_waits_104w", True)
     ]
-    assert "1 ranks higher on longest_waits_104w, for example e1 in s1." in found.sentences()
+    assert "1 ranks higher on “Longest waits: over 104 weeks”, for example e1 in s1." in found.sentences()
 
 
 def test_booking_may_rank_lower_and_holds_its_place() -> None:
@@ -38,13 +38,13 @@ def test_booking_may_rank_lower_and_holds_its_place() -> None:
     (holder,) = found.holders
     assert (holder.entry_id, holder.higher, holder.fixed) == ("e1", False, True)
     assert "1 is offered or booked already, and stays." in found.sentences()
-    assert not any("not ranked higher" in sentence for sentence in found.sentences())
+    assert not any("not rank higher" in sentence for sentence in found.sentences())
 
 
 def test_entry_without_an_option_is_outranked_by_nobody() -> None:
     case = case_of_rows([{"transfer_consent": "no"}], [{"site_code": "RBB01"}])
     assert list(outranked(standings(case), case.options_of("e1"))) == []
-    assert Outranked("e1", 0, 0, {}, (), ()).sentences() == ["It had no option: the screens left no session."]
+    assert Outranked("e1", 0, 0, {}, {}, (), ()).sentences() == ["Nobody: the rules above left it no session."]
 
 
 def test_counts_of_limits_are_those_of_the_checks() -> None:

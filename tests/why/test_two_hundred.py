@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -18,7 +18,7 @@ from allocator.allocation import Allocation, Placement
 from allocator.audit import audit
 from allocator.backends.process import Worker
 from allocator.change import changed
-from allocator.explain import IN_CONFLICT, explain_unplaced
+from allocator.explain import IN_CONFLICT, SEVERAL_LIMITS, SEVERAL_RULES, WORSENS, explain_unplaced
 from allocator.instance import Instance
 from allocator.intake import read_instance
 from allocator.options import Facts, build_options
@@ -26,7 +26,7 @@ from allocator.rule import closed_sessions, find_conflicts
 from allocator.solve.construct import construct
 from allocator.why.case import Case, case_of
 from allocator.why.explained import Explained, explained
-from allocator.why.outranked import standings
+from allocator.why.outranked import MOST_HOLDERS, standings
 from allocator.why.verified import Nearest
 from instances import path
 from instances.generate import generate
@@ -41,6 +41,10 @@ EACH = 40
 MOST_SESSIONS = 12
 """Sessions of one entry that are asked of every limit: a check looks at the whole plan."""
 NAMES = ("S1", "S2", "S3", "cm-2026-01-52w", "cm-2024-03-65w")
+
+
+Refused = Mapping[str, set[str]]
+"""session_id -> screens that refuse an entry there."""
 
 
 @pytest.fixture(scope="module")
@@ -72,35 +76,72 @@ def sessions_of(spec: Read, entry_id: str) -> dict[str, set[str]]:
     }
 
 
-def check_reason(case: Case, code: str, found: Explained, refused: dict[str, set[str]], closed: set[str]) -> None:
-    """The code, the funnel and the counts of outranked, against loops."""
+def scores(case: Case, plan: Allocation) -> list[int]:
+    """Every goal in order, larger is better, from the tables."""
+    goals = DAILY.ordered_goals
+    return [goal.score(case.facts, plan) * (1 if goal.sense == "max" else -1) for goal in goals]
+
+
+def check_reason(case: Case, code: str, text: str, found: Explained, refused: Refused, closed: set[str]) -> None:
+    """The code, its numbers, the funnel and the counts of outranked, against loops."""
     assert found.funnel is not None
     assert found.outranked is not None
     told = {step.rule: step.removed for step in found.funnel.steps if step.rule != IN_CONFLICT}
     assert told == dict(Counter(name for names in refused.values() for name in names))
     left = [s for s, names in refused.items() if not names and s not in closed]
     assert (found.funnel.sessions, found.funnel.left, found.outranked.options) == (len(refused), len(left), len(left))
+    for step in found.funnel.steps:
+        gone = [s for s, names in refused.items() if step.rule in names or (step.rule == IN_CONFLICT and s in closed)]
+        others = [s for s in gone if refused[s] <= {step.rule} and (step.rule == IN_CONFLICT or s not in closed)]
+        assert (step.removed, step.alone) == (len(gone), len(others))
+    broken = {s: broken_limits(case, found.entry_id, s) for s in left[:MOST_SESSIONS]}
     names = {screen.name for screen in DAILY.screens}
-    if code in names - {"same_service"}:
+    limits = {limit.label for limit in DAILY.limits}
+    if code == "same_service":
+        assert refused == {}
+    elif code in names:
         assert all(code in gone for gone in refused.values())
-    if code == "several_rules":
+    elif code == IN_CONFLICT:
+        assert set(refused) <= closed
+    elif code == SEVERAL_RULES:
         assert left == []
         assert not any(all(name in gone for gone in refused.values()) for name in names)
-    limits = {limit.label: limit for limit in DAILY.limits}
-    for s in left[:MOST_SESSIONS]:
-        plan = Allocation.of(
-            [*case.allocation.placements, Placement(found.entry_id, s)],
-            case.allocation.with_option,
-            case.allocation.with_independent_option,
-        )
-        broken = {label for label, limit in limits.items() if limit.check(case.facts, plan)}
-        assert broken <= set(found.outranked.limits) or not broken
-        if code in limits:
-            assert code in broken, (found.entry_id, s, code)
-        if code == "several_limits":
-            assert broken, (found.entry_id, s)
-    held = {(place.entry_id, place.session_id) for place in case.allocation.placements}
-    assert all((holder.entry_id, holder.session_id) in held for holder in found.outranked.holders)
+    else:
+        assert left, (found.entry_id, code)
+        assert code == WORSENS or f"Could go to {len(left)} suitable session" in text
+    if code in limits:
+        assert all(code in labels for labels in broken.values()), (found.entry_id, code)
+    if code == SEVERAL_LIMITS:
+        assert all(broken.values()), (found.entry_id, code)
+        assert len(left) > MOST_SESSIONS or not set.intersection(*broken.values())
+    if code == WORSENS:
+        # The session that is named is free, and whoever takes the place makes the plan worse.
+        named = text.removeprefix("A place in ").split(" is free")[0]
+        assert broken_limits(case, found.entry_id, named) == set()
+        assert scores(case, with_place(case, found.entry_id, named)) < scores(case, case.allocation)
+    assert set().union(*broken.values()) <= set(found.outranked.limits)
+    held = {(place.entry_id, place.session_id): place.is_fixed for place in case.allocation.placements}
+    assert all(held[holder.entry_id, holder.session_id] == holder.fixed for holder in found.outranked.holders)
+    if found.outranked.holders and len(found.outranked.holders) < MOST_HOLDERS:
+        # Without those who hold the room nothing keeps the entry out that would not keep it out of an empty plan.
+        them = {(holder.entry_id, holder.session_id) for holder in found.outranked.holders}
+        rest = [place for place in case.allocation.placements if (place.entry_id, place.session_id) not in them]
+        for s in list(broken)[:3]:
+            still = broken[s] & broken_limits(case, found.entry_id, s, rest)
+            assert still <= broken_limits(case, found.entry_id, s, []), (found.entry_id, s, still)
+
+
+def with_place(case: Case, entry_id: str, session_id: str, places: Sequence[Placement] | None = None) -> Allocation:
+    """The plan, or these places, and one more."""
+    kept = case.allocation.placements if places is None else places
+    bases = case.allocation.with_option, case.allocation.with_independent_option
+    return Allocation.of([*kept, Placement(entry_id, session_id)], *bases)
+
+
+def broken_limits(case: Case, entry_id: str, session_id: str, places: Sequence[Placement] | None = None) -> set[str]:
+    """Limits that the plan, or these places, breaks with one place more: by their own checks of tables."""
+    plan = with_place(case, entry_id, session_id, places)
+    return {limit.label for limit in DAILY.limits if limit.check(case.facts, plan)}
 
 
 def check_change(case: Case, nearest: Nearest) -> None:
@@ -118,10 +159,12 @@ def check_change(case: Case, nearest: Nearest) -> None:
     turned = [1 if goal.sense == "max" else -1 for goal in goals]
     after = [sign * found.scores[goal.label] for sign, goal in zip(turned, goals, strict=True)]
     assert after >= [sign * value for sign, value in zip(turned, ours, strict=True)]
+    # The plan is the run's, with what the sentence says and nothing else.
     moved = {item.entry_id for item in nearest.displaced}
-    now = {place.entry_id: place.session_id for place in nearest.placements}
-    kept = [place for place in case.allocation.placements if place.entry_id not in moved]
-    assert all(now[place.entry_id] == place.session_id for place in kept)
+    told = {(place.entry_id, place.session_id) for place in case.allocation.placements if place.entry_id not in moved}
+    told |= {(item.entry_id, item.now) for item in (*nearest.displaced, *nearest.gaining) if item.now}
+    now = {(place.entry_id, place.session_id) for place in nearest.placements}
+    assert now == told | {(nearest.entry_id, nearest.session_id)}
 
 
 def explained_entries(name: str, each: int, worker: Worker) -> tuple[int, Counter[str]]:
@@ -130,21 +173,21 @@ def explained_entries(name: str, each: int, worker: Worker) -> tuple[int, Counte
     spec = read(case.facts.instance)
     session_ids = case.session_ids
     closed = {str(session_ids[row]) for row in case.closed}
-    codes = {
-        item.entry_id: item.reason_code
-        for item in explain_unplaced(case.formulation, DAILY, case.allocation, case.conflicts)
+    reasons = {
+        item.entry_id: item for item in explain_unplaced(case.formulation, DAILY, case.allocation, case.conflicts)
     }
     chosen = random.Random(name).sample(case.unplaced(), min(each, len(case.unplaced())))
     once, n_verified, seen = standings(case), 0, Counter[str]()
     before = case.loader.chosen.copy()
     for entry_id in chosen:
         found = explained(case, once, entry_id, worker)
-        check_reason(case, codes[entry_id], found, sessions_of(spec, entry_id), closed)
+        reason = reasons[entry_id]
+        check_reason(case, reason.reason_code, reason.reason, found, sessions_of(spec, entry_id), closed)
         for nearest in found.nearest:
             if nearest.verified:
                 check_change(case, nearest)
                 n_verified += 1
-        seen[codes[entry_id]] += 1
+        seen[reason.reason_code] += 1
     assert np.array_equal(case.loader.chosen, before)
     return n_verified, seen
 
