@@ -44,8 +44,8 @@ LAST_LOOK_SHARE = 0.08
 """The same of a model too large for that: prices are looked at, and not sharpened."""
 TOGETHER_SHARE = 0.15
 """Of what is left when a large model is begun, for all goals together."""
-PROOF_SHARE_OF_GOAL = 0.25
-"""Of the seconds of a goal of a large model, for the prices that prove its bound."""
+PROOF_SHARE_OF_GOAL = 0.4
+"""Of the seconds of a goal of a large model, at most for the prices that prove its bound."""
 AT_ONCE, DIVES = 0.1, 0.5
 """Of the seconds of a goal of a small model on one thread: for what an exact solver does at once, and for dives."""
 BLIND_SHARE = 0.3
@@ -164,7 +164,7 @@ def search_large(
             short = pace.part(PROOF_SHARE_OF_GOAL)
             begin = found.of_goals.get(k)
             found.of_goals[k] = dual_prices(model, k, held, begin, short.seconds, short.steps, teller.bounded)
-            improve_large(plan, held, found.of_goals[k], large, pace.part(1.0 - PROOF_SHARE_OF_GOAL), limits, workers)
+            improve_large(plan, held, found.of_goals[k], large, pace.rest(1.0 - PROOF_SHARE_OF_GOAL), limits, workers)
         found.solves[k] = GoalSolve(None, None, ending, watch.elapsed - begun)
         teller.note()
         held.append(held_value(model, k, goal.value(plan.columns)))

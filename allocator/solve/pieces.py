@@ -22,9 +22,9 @@ from allocator.solve.improve import near_the_best, parts
 from allocator.solve.plan import Plan
 from allocator.solve.prove import entry_prices
 
-PIECE = 2000
+PIECE = 1000
 """Free options of a piece, about."""
-NEAR = 0.2
+NEAR = 0.1
 """Of a typical gain: options that lose more than this at the prices of the goal are left out."""
 GROWTH = 1.5
 """How many times as many sessions each try at a piece has."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from allocator.answer import silent
 from allocator.backends.problem import Budget
-from allocator.backends.process import Worker, awaited, side_by_side
+from allocator.backends.process import Worker, first_done, side_by_side
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.solve.construct import construct, option_rank, own_gains
@@ -26,7 +26,7 @@ from allocator.solve.plan import Plan
 
 SMALL_PART, PART_SECONDS = 3000, 8.0
 """Options of a part that is solved for all goals at once, and seconds that it may take."""
-PIECE_SECONDS, PATIENCE = 3.0, 30
+PIECE_SECONDS, PATIENCE = 1.5, 30
 """Seconds that a piece may take, and how many by chance may bring nothing, one after the other."""
 KEPT = 300
 """How many entries keep their places before a typical gain of the goal counts as little: whom a goal does not concern
@@ -72,7 +72,7 @@ def sweep_concerned(
     pieces = Pieces(plan, held, prices, seed)
     around = prepare(model, held)
     scale = scale_of(model, k)
-    at_once = len(workers) if pace.steps is None else 1
+    at_once = len(workers) + 1 if pace.steps is None else 1  # one more, so that nobody waits for the next
     fruitless = 0
 
     def solved(worker: Worker, free: Ints, budget: Budget) -> Ints | None:
@@ -81,8 +81,8 @@ def sweep_concerned(
 
     def taken() -> None:
         nonlocal fruitless
-        free, future = under_way.pop(0)
-        found = awaited(future, heard)
+        free, future = under_way.pop(first_done([future for _, future in under_way], heard))
+        found = future.result()
         fruitless += 1
         if found is not None:
             columns = plan.columns.copy()
@@ -92,7 +92,7 @@ def sweep_concerned(
 
     under_way: list[tuple[Ints, Future[Ints | None]]] = []
     whole = pieces.whole()
-    with side_by_side(workers[:at_once]) as pool:
+    with side_by_side(workers if pace.steps is None else workers[:1]) as pool:
         while not pace.over and fruitless < PATIENCE:
             while len(under_way) >= at_once:
                 taken()
