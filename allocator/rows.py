@@ -107,6 +107,13 @@ class Rows:
         """(n_rows, n_columns), every coefficient spelt out: for small models and single looks."""
         return sparse.csr_array(self.direct + self.weights @ self.members) if self.weights.nnz else self.direct
 
+    @property
+    def sizes(self) -> Floats:
+        """(n_rows,) sum of the coefficients of each row without their signs; in several groups, once for each."""
+        direct, weights = abs(self.direct).sum(axis=1), abs(self.weights)
+        found: Floats = np.asarray(direct + weights @ self.members.sum(axis=1, dtype=np.int64), dtype=np.float64)
+        return found
+
     @cached_property
     def by_column(self) -> tuple[sparse.csc_array, sparse.csc_array]:
         """direct and members, column by column."""

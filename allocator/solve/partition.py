@@ -29,8 +29,8 @@ MOST_OF_A_REGION = 4_000_000
 
 SMALLEST_SIDE = 0.2
 """Of the options of a part that is cut, those of the smaller side at least."""
-LOCAL, HOMELY = 0.8, 10.0
-"""Share of a group's options in one region from which it is the group's own; there an option weighs so much more."""
+LOCAL = 0.8
+"""Share of a group's options in one region from which the group is of that region."""
 DENSE = 300
 """Kinds up to which all eigenvectors are worked out at once."""
 
@@ -148,28 +148,32 @@ def second_vector(ties: sparse.csr_array, degree: Floats) -> Floats:
 
 
 def homes_of(model: Model, of_session: Ints, number: int) -> Ints:
-    """(n_entries,) region of each entry: where most of its options are, one that must be taken before all others.
+    """(n_entries,) region of each entry: where it must go; else where its groups are; else where most options are.
 
-    Options in the region that a group of theirs is at home in weigh more, so that rows over groups are of one region.
+    People of a group that is of one region stay in it, with or without options there, so that a row over groups is of
+    one region as well: shared out among several, the few places that it may be off would be none for the smaller.
     """
-    n_options = model.n_options
-    weight = np.ones(n_options)
-    region, groups = of_session[model.session], model.rows.members
-    for start, stop in pairwise(groups.indptr.tolist()):
-        member = groups.indices[start:stop]
-        member = member[member < n_options]
-        options = np.bincount(region[member], minlength=number)
-        if options.max() >= LOCAL * max(1, len(member)):
-            weight[member[region[member] == options.argmax()]] += HOMELY
-    rows = model.rows
+    n_options, region = model.n_options, of_session[model.session]
+    rows, groups = model.rows, model.rows.members
     asking = np.flatnonzero(rows.lower > rows.activity(model.column_lower))
     for block in model.blocks:
         if block.label == UNPRICED:
             asking = asking[(asking < block.start) | (asking >= block.stop)]
     asked = rows.direct[asking].tocoo()
-    weight[asked.col[(asked.data > 0) & (asked.col < n_options)]] = n_options
-    weight[model.fixed] = n_options
-    return _heaviest(model.entry, region, weight, model.n_entries, number)
+    must = model.fixed.copy()
+    must[asked.col[(asked.data > 0) & (asked.col < n_options)]] = True
+    homes = _heaviest(model.entry, region, np.where(must, float(n_options), 1.0), model.n_entries, number)
+    votes = np.zeros((model.n_entries, number), dtype=np.int16)
+    for start, stop in pairwise(groups.indptr.tolist()):
+        member = groups.indices[start:stop]
+        member = member[member < n_options]
+        options = np.bincount(region[member], minlength=number)
+        if options.max() >= LOCAL * max(1, len(member)):
+            votes[np.unique(model.entry[member]), options.argmax()] += 1
+    free: Bools = votes.max(axis=1) > 0
+    free[model.entry[must]] = False
+    homes[free] = votes[free].argmax(axis=1)
+    return homes
 
 
 @compiled

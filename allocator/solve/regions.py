@@ -55,10 +55,14 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class PartAnswer:
-    """What came of a task: placements (n_options,), and for a region prices (n_goals, n_rows + n_goals)."""
+    """What came of a task: placements (n_options,).
+
+    Of a region also prices (n_goals, n_rows + n_goals) and sizes of its rows (n_rows,).
+    """
 
     chosen: Bools
-    prices: Floats | None
+    prices: Floats | None = None
+    sizes: Floats | None = None
 
 
 def solve_part(task: Task) -> PartAnswer:
@@ -66,17 +70,20 @@ def solve_part(task: Task) -> PartAnswer:
     places_of.cache_clear()
     give_back()
     if task.start is not None:
-        return PartAnswer(improved(task.model, task.start, task.limits), None)
+        return PartAnswer(improved(task.model, task.start, task.limits))
     answer = solve(task.model, task.limits, Stopwatch(task.limits.seconds, silent))
     prices = answer.certificate.prices / answer.certificate.scale
     for block in task.model.blocks:
         # Of one place an entry: made from the others where sessions are the units.
         prices[:, block.start : block.stop] *= block.label != UNPRICED
-    return PartAnswer(answer.chosen, prices)
+    for k, found in answer.left.of_goals.items():
+        # Those of sessions as units say nothing of a session's own room, which somebody from elsewhere would take.
+        prices[k, : len(found)] = found
+    return PartAnswer(answer.chosen, prices, task.model.rows.sizes)
 
 
 def improved(model: Model, start: Ints, limits: Limits) -> Bools:
-    """Placements (n_options,) at least as good as those of a plan (n_columns,), moved goal by goal."""
+    """Placements (n_options,) no worse than those of a plan (n_columns,), moved goal by goal."""
     plan, held = Plan(model, start, []), list[int]()
     moved = moved_goals(model)
     deadline = time.monotonic() + limits.seconds
@@ -166,15 +173,17 @@ def columns_of(model: Model, option: Ints) -> Bools:
 
 
 def joined_prices(model: Model, found: list[tuple[Place, PartAnswer]]) -> dict[int, Floats]:
-    """Prices (n_rows + k,) of every goal k; a row of several regions, and a goal held, has the mean of theirs."""
+    """Prices (n_rows + k,) of every goal k: of a goal held, the mean; of a row, by what each region has in it."""
     prices = {}
     for k in range(len(model.goals)):
         total, number = np.zeros(model.n_rows + k), np.zeros(model.n_rows + k)
         for place, answer in found:
             assert answer.prices is not None
+            assert answer.sizes is not None
             where = np.concatenate([place.row, model.n_rows + np.arange(k)])
-            total[where] += answer.prices[k, : len(where)]
-            number[where] += 1
+            size = np.append(answer.sizes, np.ones(k))
+            total[where] += size * answer.prices[k, : len(where)]
+            number[where] += size
         prices[k] = total / np.maximum(number, 1)
     return prices
 

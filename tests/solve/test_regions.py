@@ -30,7 +30,7 @@ from allocator.solve.crew import Crew, Key, done_by, local_crew
 from allocator.solve.exact import solve_goal
 from allocator.solve.loader import complete, feasible
 from allocator.solve.part_model import Shares, part_model, parts_of
-from allocator.solve.partition import cut_into_regions
+from allocator.solve.partition import cut_into_regions, homes_of
 from allocator.solve.regions import solve_by_region
 from allocator.stopwatch import Stopwatch
 from tests.solve.errands import Errand, run_deadly, run_errand
@@ -74,6 +74,13 @@ def test_a_budget_of_the_whole_country_ties_no_town_to_another() -> None:
     assert found.number == 4
     assert len(set(map(tuple, town.tolist()))) == 4
     assert (town == town[:, :1]).all()
+
+
+def test_people_stay_where_their_group_is() -> None:
+    """The first four could go to as many sessions of the other town, which has the smaller number here."""
+    model = two_towns()
+    homes = homes_of(model, np.repeat([1, 0], SESSIONS), 2)
+    assert homes.tolist() == np.repeat([1, 0], ENTRIES).tolist()
 
 
 def test_every_part_is_small_enough_and_every_option_is_in_one() -> None:
