@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
 import tempfile
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import cache
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +90,6 @@ def run_part(
     Raises AuditFailedError and CancelledError: of such a plan nothing is kept. Raises ContradictionError where pins
     cannot be kept, with the smallest set that contradicts.
     """
-    leave_with_parent()
     changed, policy = changed_instance(instance, part.scenario.changes, part.population, seed), part.scenario.policy
     try:
         run = allocate(changed, policy, limits, memory=memory)
@@ -105,19 +100,6 @@ def run_part(
     if run.ending is Ending.CANCELLED:
         raise CancelledError(f"{part.scenario.name}: cancelled.")
     return part_figures(run), run.memory
-
-
-@cache
-def leave_with_parent() -> None:
-    """In a worker process: from now on it leaves when who started it is killed; its pool would wait for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_leave_after, args=(parent,), daemon=True).start()
-
-
-def _leave_after(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)
 
 
 def part_figures(run: Run) -> Result:

@@ -19,7 +19,7 @@ from allocator.audit import beats
 from allocator.instance import Ints
 from allocator.lab.findings import Finding, finding
 from allocator.lab.ground import Stored, stored_certificate, stored_run
-from allocator.lab.parts import Part, Result, leave_with_parent
+from allocator.lab.parts import Part, Result
 from allocator.lab.price_tags import NO_CHANGES, Priced, Relaxation, RowTag, Tag, row_tags, tag
 from allocator.lab.relaxations import of_beds, of_lists, of_night, of_rules
 from allocator.lab.scenario_file import BASE, Scenario
@@ -94,7 +94,6 @@ def tags_of(
     run_folder: Path, catalogue: Catalogue, certificate: Certificate, relaxations: Sequence[Relaxation]
 ) -> list[Tag]:
     """Tags of these; what is no relaxation, or gains nothing on any goal, is left out. Runs in a worker."""
-    leave_with_parent()
     stored, _ = priced_run(run_folder, catalogue)
     priced = Priced(stored.ground, stored.allocation, certificate)
     found = (tag(priced, relaxation) for relaxation in relaxations)

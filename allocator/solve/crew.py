@@ -8,9 +8,12 @@ again. At most as many tasks are handed over as there are workers, so that no mo
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from typing import Protocol, TypeVar
 
 Key = tuple[str, int]
@@ -42,8 +45,24 @@ class Crew:
 
 
 def local_crew(workers: int) -> Crew:
-    """Processes of this machine, started anew so that nothing is inherited."""
-    return Crew(lambda: ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")), workers)
+    """Processes of this machine, started anew so that nothing is inherited; they leave with whoever started them."""
+
+    def hire() -> Executor:
+        return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=leave_with_parent)
+
+    return Crew(hire, workers)
+
+
+def leave_with_parent() -> None:
+    """In a worker process: leave as soon as who started it is killed; by itself its pool would wait for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    threading.Thread(target=_leave_after, args=(parent,), daemon=True).start()
+
+
+def _leave_after(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def done_by(
