@@ -1,8 +1,9 @@
-"""What yesterday's run is worth today: `python -m benchmarks.rerun --size M --seeds 11 12 13 --seconds 30`.
+"""What an earlier run is worth to the next: `python -m benchmarks.rerun --size M --seeds 11 12 13 --seconds 30`.
 
 Two mornings of one of the sketch's instances: each leaves out another twentieth of the entries and of the sessions, so
-that 5% went overnight and 5% came. A row each for yesterday, for today from nothing, and for today from yesterday's
-places and prices with a third of the seconds.
+that 5% went overnight and 5% came. With `--change policy` the instance stays, and nobody travels more than 45
+minutes, where people accept up to 90. A row each for the first run, for the second from nothing, and for the second from what the first left,
+with a third of the seconds.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import numpy as np
 
 from allocator.answer import Limits, Memory
 from allocator.instance import Instance
+from allocator.policy import Policy
 from allocator.run import allocate
 from benchmarks.measure import commit, machine
 from benchmarks.scale import BEFORE_AND_AFTER, gap_of
 from benchmarks.sketch import sketch_instance, sketch_policy
 from benchmarks.table import printer
 from benchmarks.warm import until_warm
+from models.rules.max_travel import MaxTravel
 
 CHANGED = 0.05
 COLUMNS = ("commit", "machine", "size", "seed", "run", "allowed_seconds", "value", "bound", "gap", "seconds", "audit")
@@ -44,14 +47,34 @@ def mornings(size: str, seed: int) -> tuple[Instance, Instance]:
     return morning(whole, left_out[0]), morning(whole, left_out[1])
 
 
-def rows(size: str, seed: int, limits: Limits) -> Iterator[tuple[object, ...]]:
-    """Yesterday, today from nothing, today from yesterday."""
+def nearer(policy: Policy) -> Policy:
+    """The same policy with journeys of 45 minutes at most, whatever people accept."""
+    rules = (MaxTravel(hard_cap_minutes=45) if isinstance(rule, MaxTravel) else rule for rule in policy.rules)
+    return replace(policy, rules=tuple(rules))
+
+
+def cases(size: str, seed: int, change: str) -> tuple[tuple[Instance, Policy], tuple[Instance, Policy]]:
+    """What is planned first, and then."""
+    if change == "policy":
+        whole = sketch_instance(size, seed)
+        policy = sketch_policy(whole)
+        return (whole, policy), (whole, nearer(policy))
     yesterday, today = mornings(size, seed)
+    return (yesterday, sketch_policy(yesterday)), (today, sketch_policy(today))
+
+
+def rows(size: str, seed: int, limits: Limits, change: str = "lists") -> Iterator[tuple[object, ...]]:
+    """The first run, the second from nothing, the second from the first."""
+    first, second = cases(size, seed, change)
     third = replace(limits, seconds=limits.seconds / 3)
     memory: Memory | None = None
-    for name, instance, allowed in (("yesterday", yesterday, limits), ("cold", today, limits), ("warm", today, third)):
-        run = allocate(instance, sketch_policy(instance), allowed, memory=memory if name == "warm" else None)
-        memory = run.memory if name == "yesterday" else memory
+    for name, (instance, policy), allowed in (
+        ("first", first, limits),
+        ("cold", second, limits),
+        ("warm", second, third),
+    ):
+        run = allocate(instance, policy, allowed, memory=memory if name == "warm" else None)
+        memory = run.memory if name == "first" else memory
         goal, took = run.goals[0], sum(run.seconds[stage] for stage in (*BEFORE_AND_AFTER, "solve"))
         figures = goal.value, goal.certified_bound, f"{gap_of(goal, goal.certified_bound):.6f}", f"{took:.1f}"
         audited = "passed" if run.audit.passed else "failed"
@@ -64,6 +87,7 @@ def main() -> None:
     parser.add_argument("--size", choices=("S", "M", "L"), default="M")
     parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13])
     parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--change", choices=("lists", "policy"), default="lists")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     limits = Limits(seconds=given.seconds, threads=given.threads)
@@ -76,7 +100,7 @@ def main() -> None:
     until_warm(warm_up, given.seconds)
     show = printer(COLUMNS)
     for seed in given.seeds:
-        for row in rows(given.size, seed, limits):
+        for row in rows(given.size, seed, limits, given.change):
             show(row)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from allocator.answer import Limits
-from benchmarks.rerun import COLUMNS, mornings, rows
+from allocator.options import Facts, build_options
+from benchmarks.rerun import COLUMNS, cases, mornings, rows
 from benchmarks.sketch import sketch_instance
 
 
@@ -17,10 +20,18 @@ def test_a_twentieth_went_overnight_and_a_twentieth_came() -> None:
         assert before | after == of_whole
 
 
-def test_rows_are_yesterday_cold_and_warm_with_a_third() -> None:
-    found = [dict(zip(COLUMNS, row, strict=True)) for row in rows("S", 3, Limits(seconds=12.0))]
-    assert [row["run"] for row in found] == ["yesterday", "cold", "warm"]
+@pytest.mark.parametrize("change", ["lists", "policy"])
+def test_rows_are_first_cold_and_warm_with_a_third(change: str) -> None:
+    found = [dict(zip(COLUMNS, row, strict=True)) for row in rows("S", 3, Limits(seconds=12.0), change)]
+    assert [row["run"] for row in found] == ["first", "cold", "warm"]
     assert [row["allowed_seconds"] for row in found] == ["12", "12", "4"]
     assert {row["audit"] for row in found} == {"passed"}
     for row in found:
         assert row["value"] <= row["bound"]
+
+
+def test_people_who_travel_less_have_fewer_places_at_best() -> None:
+    (instance, policy), (same, stricter) = cases("S", 3, "policy")
+    assert instance is same
+    before, after = (len(build_options(Facts(instance), one.screens)) for one in (policy, stricter))
+    assert 0 < after < before
