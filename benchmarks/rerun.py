@@ -1,9 +1,9 @@
 """What an earlier run is worth to the next: `python -m benchmarks.rerun --size M --seeds 11 12 13 --seconds 30`.
 
 Two mornings of one of the sketch's instances: each leaves out another twentieth of the entries and of the sessions, so
-that 5% went overnight and 5% came. With `--change policy` the instance stays, and nobody travels more than 45
-minutes, where people accept up to 90. A row each for the first run, for the second from nothing, and for the second from what the first left,
-with a third of the seconds.
+that 5% went overnight and 5% came. With `--change policy` the instance stays, and nobody travels more than 45 minutes,
+where people accept up to 90. A row each for the first run, for the second from nothing, and for the second from what
+the first left, with a third of the seconds.
 """
 
 from __future__ import annotations
