@@ -17,8 +17,7 @@ from allocator.backends.problem import Budget, Problem, Result
 from allocator.backends.process import Worker
 from allocator.formulation import Model
 from allocator.instance import Ints
-from allocator.row_products import activities
-from allocator.solve.exact import BACKENDS, best_of
+from allocator.solve.exact import BACKENDS, best_of, columns_of, goal_problem, with_sums
 
 GRACE_SHARE = 0.2
 """How far beyond its limit a solver may go before it is killed, as a share of the limit."""
@@ -35,26 +34,6 @@ class PeerAnswer:
     seconds: float
 
 
-def whole_model(model: Model) -> Problem:
-    """The first goal of the model as one minimisation; columns of sums of groups stand behind the model's own."""
-    rows, goal = model.rows, model.goals[0]
-    n_groups = rows.members.shape[0]
-    minus_sums = -sparse.eye_array(n_groups, dtype=np.int64, format="csr")
-    matrix = sparse.vstack(
-        [sparse.hstack([rows.direct, rows.weights]), sparse.hstack([rows.members, minus_sums])], format="csr"
-    )
-    sums = np.zeros(n_groups)
-    costs = goal.values if goal.sense == "min" else -goal.values
-    return Problem(
-        matrix,
-        np.concatenate([rows.lower, sums]),
-        np.concatenate([rows.upper, sums]),
-        np.concatenate([model.column_lower, activities(rows.members, model.column_lower)]),
-        np.concatenate([model.column_upper, activities(rows.members, model.column_upper)]),
-        np.concatenate([costs, np.zeros(n_groups, dtype=np.int64)]),
-    )
-
-
 def started_worker(backend: str) -> Worker:
     """A process that has imported the solver: it has solved a problem without columns."""
     worker = Worker()
@@ -64,7 +43,7 @@ def started_worker(backend: str) -> Worker:
 
 def solve_whole(model: Model, backend: str, budget: Budget, worker: Worker) -> PeerAnswer:
     """Give the first goal of the model to a solver."""
-    problem = whole_model(model)
+    problem = with_sums(model, goal_problem(model, 0, []))
     goal = model.goals[0]
 
     def in_goal_units(bound: int | None) -> int | None:
@@ -84,8 +63,7 @@ def solve_whole(model: Model, backend: str, budget: Budget, worker: Worker) -> P
     best = best_of(problem, plans)
     if best is not None and status == Ending.INFEASIBLE:
         status = str(Ending.SOLVER_FAILED)
-    columns = None if best is None else best[: model.n_columns]
-    return PeerAnswer(columns, in_goal_units(max(bounds, default=None)), status, seconds)
+    return PeerAnswer(columns_of(model, best), in_goal_units(max(bounds, default=None)), status, seconds)
 
 
 def nothing() -> Problem:

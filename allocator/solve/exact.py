@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from scipy import sparse
 
 from allocator.answer import Ending, silent
 from allocator.backends import cbc, cpsat, highs, scip
@@ -12,6 +16,7 @@ from allocator.backends.process import Worker
 from allocator.certificate import with_held
 from allocator.formulation import Model
 from allocator.instance import Ints
+from allocator.row_products import activities
 
 BACKENDS: Mapping[str, Callable[[Problem, Budget, Incumbent], Result]] = {
     "highs": highs.solve,
@@ -43,6 +48,33 @@ def goal_problem(model: Model, k: int, held: Sequence[int], start: Ints | None =
     return Problem(matrix, lower, upper, model.column_lower, model.column_upper, costs, start)
 
 
+def with_sums(model: Model, problem: Problem) -> Problem:
+    """The problem with a column for the sum of each group behind its own, as anybody would write it.
+
+    Rows over whole groups are then a few coefficients instead of one for every member: many times faster to solve.
+    """
+    rows = model.rows
+    n_groups = rows.members.shape[0]
+    if not n_groups:
+        return problem
+    n_held = len(problem.lower) - model.n_rows
+    held = sparse.csr_array(problem.matrix[model.n_rows :])
+    minus_sums = -sparse.eye_array(n_groups, dtype=np.int64, format="csr")
+    no_sums = sparse.csr_array((n_held, n_groups), dtype=np.int64)
+    parts = [[rows.direct, rows.weights], [held, no_sums], [rows.members, minus_sums]]
+    nothing, sums = np.zeros(n_groups), partial(activities, rows.members)
+    return replace(
+        problem,
+        matrix=sparse.block_array(parts, format="csr"),
+        lower=np.concatenate([problem.lower, nothing]),
+        upper=np.concatenate([problem.upper, nothing]),
+        column_lower=np.concatenate([problem.column_lower, sums(problem.column_lower)]),
+        column_upper=np.concatenate([problem.column_upper, sums(problem.column_upper)]),
+        costs=np.concatenate([problem.costs, np.zeros(n_groups, dtype=np.int64)]),
+        start=None if problem.start is None else np.concatenate([problem.start, sums(problem.start)]),
+    )
+
+
 def solve_goal(
     model: Model,
     k: int,
@@ -57,7 +89,7 @@ def solve_goal(
 
     `claimed` hears of every bound that the backend claims on the way.
     """
-    problem = goal_problem(model, k, held, start)
+    problem = with_sums(model, goal_problem(model, k, held, start))
     # The solver's own limit comes first, for only a solver that ends by itself hands back its bound.
     own = replace(budget, seconds=OWN_SHARE * budget.seconds)
     goal = model.goals[k]
@@ -73,10 +105,15 @@ def solve_goal(
     if outcome.result is not None:
         found: Result = outcome.result
         best = best_of(problem, [found.values, *(values for values, _ in outcome.incumbents)])
-        return GoalSolve(best, in_goal_units(found.bound), found.ending)
+        return GoalSolve(columns_of(model, best), in_goal_units(found.bound), found.ending)
     best = best_of(problem, [values for values, _ in outcome.incumbents])
     bounds = [bound for _, bound in outcome.incumbents if bound is not None]
-    return GoalSolve(best, in_goal_units(max(bounds, default=None)), Ending.TIME_LIMIT)
+    return GoalSolve(columns_of(model, best), in_goal_units(max(bounds, default=None)), Ending.TIME_LIMIT)
+
+
+def columns_of(model: Model, values: Ints | None) -> Ints | None:
+    """Columns of the model (n_columns,), without the sums behind them."""
+    return None if values is None else values[: model.n_columns]
 
 
 def best_of(problem: Problem, candidates: Sequence[Ints | None]) -> Ints | None:

@@ -84,18 +84,19 @@ def solve(model: Model, limits: Limits, watch: Stopwatch, start: Start | None = 
                 search_small(plan, found, limits, teller, (worker, second))
         except KeyboardInterrupt:
             cancelled = True
-    try:
-        if model.n_options <= MANY:
-            fill_up(plan, watch)
-    except KeyboardInterrupt:  # whoever was added stays
-        cancelled = True
-    values = goal_values(model, plan.columns)
-    try:
-        seconds, heard = (0.0, silent) if cancelled else (watch.left, teller.proving)
-        certificate, bounds = prove_all(model, values, found.of_goals, seconds, limits, heard)
-    except KeyboardInterrupt:
-        cancelled = True
-        certificate, bounds = prove_all(model, values, {}, 0.0, limits)
+        try:
+            if model.n_options <= MANY:
+                fill_up(plan, watch)
+        except KeyboardInterrupt:  # whoever was added stays
+            cancelled = True
+        values = goal_values(model, plan.columns)
+        worker.tick = second.tick = silent
+        try:
+            seconds, heard = (0.0, silent) if cancelled else (watch.left, teller.proving)
+            certificate, bounds = prove_all(model, values, found.of_goals, seconds, limits, heard, (worker, second))
+        except KeyboardInterrupt:
+            cancelled = True
+            certificate, bounds = prove_all(model, values, {}, 0.0, limits)
     unbegun = GoalSolve(None, None, Ending.CANCELLED if cancelled else Ending.TIME_LIMIT)
     n_goals = len(model.goals)
     results = [goal_result(model, k, values[k], found.solves.get(k, unbegun), bounds[k]) for k in range(n_goals)]

@@ -46,7 +46,7 @@ class Pieces:
         self.near = concerned & near_the_best(model, gains, prices, NEAR)
         self.part = parts(model)[model.entry]
         free = self.near | (plan.chosen & ~model.fixed)
-        self.sizes = np.bincount(self.part[free])
+        self.sizes = np.bincount(self.part[free], minlength=int(self.part.max(initial=-1)) + 1)
         self.wanted = np.bincount(self.part[self.near & (option_gain(model, k) > 0)], minlength=len(self.sizes)) > 0
         option = np.flatnonzero(self.near)
         pairs = np.ones(len(option)), (model.entry[option], model.session[option])

@@ -67,13 +67,14 @@ def prove_all(
     seconds: float,
     limits: Limits,
     heard: Callable[[int, float], None] = silent,
+    workers: Sequence[Worker] = (),
 ) -> tuple[Certificate, list[int]]:
     """A certificate for every goal of a plan with these goal values, and the bounds that it proves.
 
     `proposed` are prices (n_rows + k,) that a search found for goal k; goals without any are priced now. All are
     sharpened until the plan is proven best or their share of the seconds is over, side by side on `limits.threads`.
     Prices of zero are always a certificate. `heard` is called a few times a second with the first goal whose proof is
-    under way, and the bound on its gains so far.
+    under way, and the bound on its gains so far. `workers` are used first; a new one takes a second to start.
     """
     n_goals, n_rows = len(model.goals), model.n_rows
     floors = [held_value(model, k, value) for k, value in enumerate(values)]
@@ -93,7 +94,8 @@ def prove_all(
     prices = np.zeros((n_goals, n_rows + n_goals), dtype=np.int64)
     held = np.zeros((n_goals, n_goals), dtype=np.int64)
     with ExitStack() as stack:
-        pool = stack.enter_context(side_by_side([stack.enter_context(Worker()) for _ in range(limits.threads)]))
+        more = (stack.enter_context(Worker()) for _ in range(limits.threads - len(workers)))
+        pool = stack.enter_context(side_by_side([*workers[: limits.threads], *more]))
         futures = [pool.submit(proof, k) for k in range(n_goals)]
         try:
             while wait(futures, TICK_SECONDS, FIRST_EXCEPTION).not_done:
