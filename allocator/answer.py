@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Literal
 
 import numpy as np
 
 from allocator.allocation import Allocation
+from allocator.ending import Ending
 from allocator.instance import Bools, Floats, Ints
 from allocator.options import Facts
 from allocator.policy import Policy
@@ -32,17 +32,6 @@ class Limits:
     threads: int = 1
     backend: Backend = "auto"
     strict: bool = False
-
-
-class Ending(StrEnum):
-    """Why the work on a goal, or a run, ended. There is no default."""
-
-    OPTIMAL = "optimal"
-    TIME_LIMIT = "time_limit"
-    WORK_LIMIT = "work_limit"
-    CANCELLED = "cancelled"
-    INFEASIBLE = "infeasible"
-    SOLVER_FAILED = "solver_failed"
 
 
 @dataclass(frozen=True)

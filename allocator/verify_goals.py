@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from allocator.answer import Certificate, Ending, GoalResult
+from allocator.answer import Certificate, GoalResult
 from allocator.audit import beats
 from allocator.baseline import baseline
 from allocator.certificate import PricesTooLargeError, certified_bound
+from allocator.ending import Ending
 from allocator.errors import InputError
 from allocator.formulation import Formulation
 from allocator.gap import gap_split

@@ -9,8 +9,9 @@ from typing import Any
 
 import typer
 
-from allocator.answer import Ending, Limits, Memory, Progress, Reporter, Run
+from allocator.answer import Limits, Memory, Progress, Reporter, Run
 from allocator.carry import carry
+from allocator.ending import Ending
 from allocator.errors import AuditFailedError, CancelledError, ContradictionError, UsageError
 from allocator.instance import Instance
 from allocator.intake import read_instance, summary_lines

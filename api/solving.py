@@ -24,9 +24,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from allocator.answer import Ending, Limits, Memory, Pairs, Progress
+from allocator.answer import Limits, Memory, Pairs, Progress
 from allocator.carry import carry
 from allocator.decisions import COLUMNS
+from allocator.ending import Ending
 from allocator.errors import AllocatorError, CancelledError, InputError
 from allocator.intake import read_instance
 from allocator.policy import read_policy

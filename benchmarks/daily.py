@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from allocator.answer import Ending, Limits
+from allocator.answer import Limits
+from allocator.ending import Ending
 from allocator.errors import CancelledError, UsageError
 from allocator.intake import read_instance
 from allocator.peak_memory import PeakMemory

@@ -13,8 +13,9 @@ from typing import TextIO
 
 import numpy as np
 
-from allocator.answer import Answer, Ending, Limits
+from allocator.answer import Answer, Limits
 from allocator.certificate import UNPRICED
+from allocator.ending import Ending
 from allocator.errors import AuditFailedError, CancelledError, ContradictionError, NoPlanError
 from allocator.formulation import Block, GoalVector, Model
 from allocator.instance import Ints, read_only

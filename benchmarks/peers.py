@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from allocator.answer import Ending
 from allocator.backends.problem import Budget, Problem, Result
 from allocator.backends.process import Worker
+from allocator.ending import Ending
 from allocator.formulation import Model
 from allocator.instance import Ints
 from allocator.solve.exact import BACKENDS, best_of, columns_of, goal_problem, with_sums

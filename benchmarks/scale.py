@@ -18,10 +18,11 @@ from typing import Any, TextIO
 import numpy as np
 
 from allocator.allocation import Allocation
-from allocator.answer import Ending, GoalResult, Limits
+from allocator.answer import GoalResult, Limits
 from allocator.audit import audit
 from allocator.backends.problem import Budget
 from allocator.backends.process import Worker
+from allocator.ending import Ending
 from allocator.errors import NoPlanError
 from allocator.formulation import Formulation, formulate
 from allocator.instance import Instance

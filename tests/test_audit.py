@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from allocator.allocation import Allocation, Placement
-from allocator.answer import Audit, Ending, GoalResult
+from allocator.answer import Audit, GoalResult
 from allocator.audit import audit, beats, wrong_fates
+from allocator.ending import Ending
 from allocator.options import Facts, build_options
 from allocator.policy import Policy
 from allocator.rule import Conflict, closed_sessions, find_conflicts

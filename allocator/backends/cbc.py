@@ -11,8 +11,8 @@ import tempfile
 import numpy as np
 import pulp
 
-from allocator.answer import Ending
 from allocator.backends.problem import Budget, Incumbent, Problem, Result, checked
+from allocator.ending import Ending
 
 
 def ending_of(status: int, solution_status: int, budget: Budget) -> Ending:

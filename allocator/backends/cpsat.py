@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from ortools.sat.python import cp_model
 
-from allocator.answer import Ending
 from allocator.backends.problem import Budget, Incumbent, Problem, Result, checked, whole_bound
+from allocator.ending import Ending
 
 WORK_PER_DETERMINISTIC_SECOND = 10
 FAR = 2**62

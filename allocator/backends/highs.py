@@ -6,15 +6,17 @@ One unit of work is one branch-and-bound node.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import highspy
 import numpy as np
 from scipy import sparse
 
-from allocator.answer import Ending
 from allocator.backends.problem import Budget, Incumbent, Problem, Result, checked, whole_bound
-from allocator.instance import Array, Floats
+from allocator.ending import Ending
+
+if TYPE_CHECKING:
+    from allocator.instance import Array, Floats
 
 Status = highspy.HighsModelStatus
 BOUND_SECONDS = 1.0

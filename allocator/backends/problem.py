@@ -8,12 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
-from allocator.answer import Ending
-from allocator.instance import Floats, Ints
+from allocator.ending import Ending
+
+if TYPE_CHECKING:
+    from allocator.instance import Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +78,7 @@ class Result:
     native: str
 
 
-Incumbent = Callable[[Ints | None, int | None], None]
+Incumbent = Callable[["Ints | None", int | None], None]
 """Told of every better plan, or of none, and of the bound so far."""
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from ortools.math_opt import model_pb2, sparse_containers_pb2
 from ortools.math_opt.python import mathopt
 
-from allocator.answer import Ending
 from allocator.backends.problem import Budget, Incumbent, Problem, Result, checked, whole_bound
+from allocator.ending import Ending
 
 Reason, Limit = mathopt.TerminationReason, mathopt.Limit
 

@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from allocator.answer import Ending, GoalResult, Limits, Memory, Run
+from allocator.answer import GoalResult, Limits, Memory, Run
+from allocator.ending import Ending
 from allocator.errors import AllocatorError, AuditFailedError, CancelledError, ContradictionError
 from allocator.instance import Instance
 from allocator.lab.changes import changed_instance

@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from allocator.answer import Ending
 from allocator.backends import cpsat, highs
 from allocator.backends.problem import Budget, Problem
 from allocator.backends.process import Worker
+from allocator.ending import Ending
 from allocator.errors import ContradictionError
 from allocator.formulation import Model
 from allocator.solve.construct import asking_rows

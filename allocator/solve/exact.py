@@ -9,11 +9,12 @@ from functools import partial
 import numpy as np
 from scipy import sparse
 
-from allocator.answer import Ending, silent
+from allocator.answer import silent
 from allocator.backends import cbc, cpsat, highs, scip
 from allocator.backends.problem import Budget, Incumbent, Problem, Result
 from allocator.backends.process import Worker
 from allocator.certificate import with_held
+from allocator.ending import Ending
 from allocator.formulation import Model
 from allocator.instance import Ints
 from allocator.row_products import activities

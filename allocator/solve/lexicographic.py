@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from allocator.answer import Answer, Ending, GoalResult, Limits, Start, silent
+from allocator.answer import Answer, GoalResult, Limits, Start, silent
 from allocator.backends import highs
 from allocator.backends.problem import Budget
 from allocator.backends.process import Worker, awaited, side_by_side
 from allocator.certificate import held_value
+from allocator.ending import Ending
 from allocator.errors import NoPlanError
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints

@@ -29,8 +29,10 @@ MOST_OF_A_REGION = 4_000_000
 
 SMALLEST_SIDE = 0.2
 """Of the options of a part that is cut, those of the smaller side at least."""
-LOCAL = 0.8
-"""Share of a group's options in one region from which the group is of that region."""
+LOCAL, MAJORITY = 0.8, 0.5
+"""Share of a group's options in one region above which the group is of that region; the same for kinds of session."""
+REFINEMENTS, TOO_LARGE = 2, 1.3
+"""How often kinds of session follow the people, and how much larger than asked for a region may grow by that."""
 DENSE = 300
 """Kinds up to which all eigenvectors are worked out at once."""
 
@@ -48,11 +50,45 @@ class Regions:
 
 
 def cut_into_regions(model: Model, most: int) -> Regions:
-    """Regions with about `most` options each, or less."""
-    of_kind = cut_kinds(ties_of(model), np.bincount(model.alike[model.session], minlength=n_kinds_of(model)), most)
-    of_session = of_kind[model.alike]
+    """Regions with about `most` options each, or less.
+
+    The cut follows journeys, and may give the sites of a trust to a neighbour of its people, who then could not be
+    placed within what the trust may send elsewhere. So kinds of session go where most people are at home who could go
+    there, while that leaves fewer options across borders and no region much too large.
+    """
+    kind = model.alike[model.session]
+    size = np.bincount(kind, minlength=n_kinds_of(model))
+    of_kind = cut_kinds(ties_of(model), size, most)
+    best = regions_of(model, of_kind)
+    for _ in range(REFINEMENTS):
+        of_kind = where_people_are(model, of_kind, size)
+        if np.bincount(of_kind, size).max(initial=0) > TOO_LARGE * most:
+            break
+        found = regions_of(model, of_kind)
+        if n_crossing(model, found) >= n_crossing(model, best):
+            break
+        best = found
+    return best
+
+
+def regions_of(model: Model, of_kind: Ints) -> Regions:
+    """Regions from the region of every kind of session (n_kinds,)."""
+    of_session, number = of_kind[model.alike], int(of_kind.max(initial=0)) + 1
+    return Regions(number, of_session, homes_of(model, of_session, number, LOCAL))
+
+
+def n_crossing(model: Model, regions: Regions) -> int:
+    """How many options cross a border."""
+    return int(np.count_nonzero(regions.of_session[model.session] != regions.of_entry[model.entry]))
+
+
+def where_people_are(model: Model, of_kind: Ints, size: Ints) -> Ints:
+    """(n_kinds,) the region where most options of each kind have their entry at home; regions without any are gone."""
     number = int(of_kind.max(initial=0)) + 1
-    return Regions(number, of_session, homes_of(model, of_session, number))
+    home = homes_of(model, of_kind[model.alike], number, MAJORITY)[model.entry]
+    at = home + number * model.alike[model.session]
+    options = np.bincount(at, minlength=number * len(of_kind)).reshape(-1, number)
+    return np.unique(np.where(size > 0, options.argmax(axis=1), of_kind), return_inverse=True)[1]
 
 
 def n_kinds_of(model: Model) -> int:
@@ -147,11 +183,12 @@ def second_vector(ties: sparse.csr_array, degree: Floats) -> Floats:
     return lined
 
 
-def homes_of(model: Model, of_session: Ints, number: int) -> Ints:
+def homes_of(model: Model, of_session: Ints, number: int, local: float) -> Ints:
     """(n_entries,) region of each entry: where it must go; else where its groups are; else where most options are.
 
-    People of a group that is of one region stay in it, with or without options there, so that a row over groups is of
-    one region as well: shared out among several, the few places that it may be off would be none for the smaller.
+    People of a group that has more than `local` of its options in one region stay in it, with or without options there,
+    so that a row over groups is of one region as well: shared out among several, the few places that it may be off
+    would be none for the smaller.
     """
     n_options, region = model.n_options, of_session[model.session]
     rows, groups = model.rows, model.rows.members
@@ -168,7 +205,7 @@ def homes_of(model: Model, of_session: Ints, number: int) -> Ints:
         member = groups.indices[start:stop]
         member = member[member < n_options]
         options = np.bincount(region[member], minlength=number)
-        if options.max() >= LOCAL * max(1, len(member)):
+        if options.max(initial=0) > local * len(member):
             votes[np.unique(model.entry[member]), options.argmax()] += 1
     free: Bools = votes.max(axis=1) > 0
     free[model.entry[must]] = False

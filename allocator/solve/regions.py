@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from allocator.answer import Answer, Ending, Limits, Start, silent
+from allocator.answer import Answer, Limits, Start, silent
 from allocator.backends.process import Worker
 from allocator.certificate import UNPRICED, certified_without_prices, held_value
+from allocator.ending import Ending
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.memory import give_back

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from allocator.answer import Ending
 from allocator.backends import highs
 from allocator.backends.problem import Budget, Problem, Result
 from allocator.backends.process import Worker
+from allocator.ending import Ending
 from allocator.formulation import Model
 from allocator.instance import Bools, Ints
 from allocator.solve.construct import option_gain

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from allocator.answer import Ending
 from allocator.backends.problem import Budget
 from allocator.backends.process import Worker
 from allocator.certificate import PricesTooLargeError, bound_of
 from allocator.demand import Demand
+from allocator.ending import Ending
 from allocator.explain import loaded
 from allocator.formulation import Formulation
 from allocator.instance import Ints

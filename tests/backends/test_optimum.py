@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from allocator.answer import Ending
 from allocator.backends import highs
 from allocator.backends.problem import Budget, Problem, Result
+from allocator.ending import Ending
 from allocator.instance import Ints
 from allocator.solve.exact import BACKENDS
 from tests.backends.problems import cheapest, hard, knapsacks, problem

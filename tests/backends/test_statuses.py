@@ -11,9 +11,9 @@ from ortools.math_opt.python import mathopt
 from ortools.sat.python import cp_model
 
 from allocator import answer
-from allocator.answer import Ending
 from allocator.backends import cbc, cpsat, highs, scip
 from allocator.backends.problem import Budget
+from allocator.ending import Ending
 from allocator.solve.exact import BACKENDS
 from api import settings
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from allocator.answer import Answer, Ending, Limits
+from allocator.answer import Answer, Limits
+from allocator.ending import Ending
 from allocator.errors import AuditFailedError, InputError
 from allocator.solve.lexicographic import solve
 from allocator.stopwatch import Stopwatch

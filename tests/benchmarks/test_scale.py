@@ -11,8 +11,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from allocator.answer import Ending, GoalResult
+from allocator.answer import GoalResult
 from allocator.backends.problem import Budget
+from allocator.ending import Ending
 from allocator.formulation import Formulation, formulate
 from allocator.instance import Instance
 from allocator.options import Facts, build_options

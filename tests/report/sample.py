@@ -11,9 +11,10 @@ import pandas as pd
 
 from allocator import schema
 from allocator.allocation import Allocation
-from allocator.answer import Certificate, Ending, GoalResult, Limits, Memory, Run, TracePoint, Unplaced
+from allocator.answer import Certificate, GoalResult, Limits, Memory, Run, TracePoint, Unplaced
 from allocator.audit import audit
 from allocator.baseline import baseline
+from allocator.ending import Ending
 from allocator.formulation import formulate
 from allocator.instance import Instance
 from allocator.intake import Intake

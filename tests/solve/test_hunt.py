@@ -20,10 +20,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from allocator.allocation import Allocation
-from allocator.answer import Answer, Ending, GoalResult, Limits, Start
+from allocator.answer import Answer, GoalResult, Limits, Start
 from allocator.audit import audit
 from allocator.backends.process import Worker
 from allocator.certificate import certified_bound
+from allocator.ending import Ending
 from allocator.errors import ContradictionError
 from allocator.formulation import Formulation, formulate
 from allocator.gap import gap_split

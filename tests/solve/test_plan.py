@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from allocator.answer import Ending, Limits
+from allocator.answer import Limits
 from allocator.backends.problem import Budget
 from allocator.backends.process import Worker
 from allocator.certificate import held_value
+from allocator.ending import Ending
 from allocator.solve import improve, lexicographic, pieces
 from allocator.solve.dive import improve_by_dives
 from allocator.solve.improve import parts

@@ -19,18 +19,19 @@ import pytest
 from distributed import Client
 
 from allocator.allocation import Allocation
-from allocator.answer import Answer, Ending, Limits, Progress, silent
+from allocator.answer import Answer, Limits, Progress, silent
 from allocator.audit import audit
 from allocator.backends.problem import Budget
 from allocator.backends.process import Worker
 from allocator.certificate import certified_bound
+from allocator.ending import Ending
 from allocator.formulation import Model
 from allocator.solve import regions
 from allocator.solve.crew import Crew, Key, done_by, local_crew
 from allocator.solve.exact import solve_goal
 from allocator.solve.loader import complete, feasible
 from allocator.solve.part_model import Shares, part_model, parts_of
-from allocator.solve.partition import cut_into_regions, homes_of
+from allocator.solve.partition import LOCAL, cut_into_regions, homes_of
 from allocator.solve.regions import solve_by_region
 from allocator.stopwatch import Stopwatch
 from tests.solve.errands import Errand, run_deadly, run_errand
@@ -79,7 +80,7 @@ def test_a_budget_of_the_whole_country_ties_no_town_to_another() -> None:
 def test_people_stay_where_their_group_is() -> None:
     """The first four could go to as many sessions of the other town, which has the smaller number here."""
     model = two_towns()
-    homes = homes_of(model, np.repeat([1, 0], SESSIONS), 2)
+    homes = homes_of(model, np.repeat([1, 0], SESSIONS), 2, LOCAL)
     assert homes.tolist() == np.repeat([1, 0], ENTRIES).tolist()
 
 

@@ -8,7 +8,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from allocator.answer import Ending, Limits, Progress, Run
+from allocator.answer import Limits, Progress, Run
+from allocator.ending import Ending
 from allocator.errors import ContradictionError, NoPlanError
 from allocator.options import Facts
 from allocator.policy import Policy, read_policy

@@ -8,9 +8,10 @@ from typing import Literal
 
 import pytest
 
-from allocator.answer import Ending, Limits
+from allocator.answer import Limits
 from allocator.backends.problem import Budget
 from allocator.certificate import held_value
+from allocator.ending import Ending
 from allocator.errors import ContradictionError
 from allocator.formulation import formulate
 from allocator.instance import Instance
