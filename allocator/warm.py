@@ -1,7 +1,9 @@
 """warm: what a run leaves to the next one, its places and its prices by name, and how the next begins from them.
 
 Prices of another day prove nothing by themselves and need not fit: they are where the search for prices begins.
-A row that is new begins at no price, one that is gone is forgotten; rows are the same where rule and key are.
+A row that is new begins at the price of its like, or none, one that is gone is forgotten; rows are the same where rule
+and key are. What is kept of a row is what its largest coefficient costs: the same rule may be written in other units
+another day (shares of people as whole numbers, most of all), and then a price for each unit would mean something else.
 """
 
 from __future__ import annotations
@@ -18,10 +20,17 @@ FILE = "prices.npz"
 
 
 def row_names(model: Model) -> tuple[str, ...]:
-    """Rule and key of every row."""
-    names: list[str] = []
+    """Rule and key of every row; of rows with the same, all but the first have their upper side behind it.
+
+    The roundings of a session's minutes are such rows: one for each number of cases.
+    """
+    names = dict[str, None]()
     for block in model.blocks:
-        names += [f"{block.label}: {key}" for key in model.rows.keys[block.start : block.stop]]
+        for row in range(block.start, block.stop):
+            name = f"{block.label}: {model.rows.keys[row]}"
+            if name in names:
+                name = f"{name}, at most {model.rows.upper[row]:g}"
+            names[name if name not in names else f"{name}, row {row}"] = None
     return tuple(names)
 
 
@@ -30,10 +39,11 @@ def memory_of(formulation: Formulation, chosen: Bools, left: Start) -> Memory:
     n_goals, n_rows = len(formulation.goals), formulation.n_rows
     known = np.zeros(1 + n_goals, dtype=bool)
     prices, rates = np.zeros((1 + n_goals, n_rows)), np.zeros((n_goals, n_goals))
+    largest = largest_of_rows(formulation)
     if left.of_sum is not None:
-        known[0], prices[0] = True, left.of_sum
+        known[0], prices[0] = True, largest * left.of_sum
     for k, found in left.of_goals.items():
-        known[1 + k], prices[1 + k], rates[k, :k] = True, found[:n_rows], found[n_rows:]
+        known[1 + k], prices[1 + k], rates[k, :k] = True, largest * found[:n_rows], found[n_rows:]
     labels = tuple(goal.label for goal in formulation.goals)
     return Memory(pairs_of(formulation, chosen), row_names(formulation), labels, known, prices, rates)
 
@@ -56,9 +66,10 @@ def start_of(memory: Memory, formulation: Formulation) -> Start:
     number = {name: row for row, name in enumerate(memory.rows)}
     place = np.array([number.get(name, -1) for name in row_names(formulation)], dtype=np.int64)
 
+    largest = largest_of_rows(formulation)
+
     def of_rows(prices: Floats) -> Floats:
-        found: Floats = np.append(prices, 0.0)[place]
-        return found
+        return as_like_sessions(formulation, np.append(prices, 0.0)[place], place >= 0) / largest
 
     of_goals = {}
     for k, goal in enumerate(formulation.goals):
@@ -66,6 +77,36 @@ def start_of(memory: Memory, formulation: Formulation) -> Start:
             rates = [_rate(memory, old, earlier.label) for earlier in formulation.goals[:k]]
             of_goals[k] = np.append(of_rows(memory.prices[1 + old]), rates)
     return Start(chosen, of_rows(memory.prices[0]) if memory.known[0] else None, of_goals)
+
+
+def largest_of_rows(model: Model) -> Floats:
+    """(n_rows,) the largest coefficient of each row, or of the groups in it, without its sign; 1 where it has none."""
+    found = np.ones(model.n_rows)
+    for matrix in (model.rows.direct, model.rows.weights):
+        rows = np.flatnonzero(np.diff(matrix.indptr))
+        if len(rows):
+            starts = matrix.indptr[rows]
+            high, low = np.maximum.reduceat(matrix.data, starts), np.minimum.reduceat(matrix.data, starts)
+            found[rows] = np.maximum(found[rows], np.maximum(high, -low))
+    return found
+
+
+def as_like_sessions(model: Model, prices: Floats, known: Bools) -> Floats:
+    """Prices (n_rows,) where a new row of one session alone has the mean of the known ones of sessions like it.
+
+    Of all sessions where none is like it. At no price a new list looks free to everybody, and it takes the search for
+    prices long to learn better.
+    """
+    own = np.flatnonzero(model.sessions.inside & (np.diff(model.rows.direct.indptr) > 0))
+    column = model.rows.direct.indices[model.rows.direct.indptr[own]]
+    own, column = own[column < model.n_options], column[column < model.n_options]
+    block = np.searchsorted([block.start for block in model.blocks], own, side="right")
+    found = prices.copy()
+    for like in (block, model.alike[model.session[column]] * (len(model.blocks) + 1) + block):
+        told, total = np.bincount(like, known[own]), np.bincount(like, np.where(known[own], prices[own], 0.0))
+        new = ~known[own] & (told[like] > 0)
+        found[own[new]] = (total / np.maximum(told, 1.0))[like[new]]
+    return found
 
 
 def _rate(memory: Memory, goal: int, earlier: str) -> float:
