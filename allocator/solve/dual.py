@@ -28,7 +28,7 @@ from allocator.solve.window import Window, terms_of
 
 TEMPERATURES = (0.3, 0.1, 0.03, 0.01, *(0.004 * 0.4**step for step in range(12)))
 """In typical gains; as many as precision asks for."""
-AFTER_COARSE, WARM = 0.03, 0.01
+AFTER_COARSE, WARM = 0.03, 0.03
 """The temperatures that coarse prices, and given ones, go on from."""
 COARSE = (0.3, 0.1, 0.03)
 """Temperatures over like sessions taken as one."""
