@@ -1,0 +1,74 @@
+"""What a run leaves to the next: rows have names of their own, prices their meaning, new lists a price of their like."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from allocator.answer import Start
+from allocator.certificate import goal_rows
+from allocator.formulation import Formulation, formulate
+from allocator.options import Facts, build_options
+from allocator.solve.dual import solve_dual
+from allocator.solve.large import gains_of
+from allocator.solve.pricing import Pricing
+from allocator.warm import as_like_sessions, memory_of, row_names, start_of
+from benchmarks.rerun import cases
+
+
+def two_mornings(seed: int) -> list[Formulation]:
+    return [
+        formulate(build_options(Facts(instance), policy.screens), policy)
+        for instance, policy in cases("S", seed, "lists")
+    ]
+
+
+def bound_at(model: Formulation, prices: np.ndarray) -> float:
+    pricing = Pricing(model, gains_of(model), goal_rows(model, ()))
+    possible = pricing.possible(prices)
+    return float(pricing.bound(possible, pricing.reduced(possible))[0])
+
+
+def test_every_row_has_a_name_of_its_own_the_roundings_of_a_session_too() -> None:
+    model = two_mornings(3)[0]
+    names = row_names(model)
+    assert len(names) == len(set(names)) == model.n_rows
+    keys = [f"session_minutes: {key}" for key in model.rows.keys]
+    assert len(set(names)) > len(set(keys))
+
+
+def test_prices_of_the_same_lists_come_back_as_they_were() -> None:
+    model = two_mornings(3)[0]
+    prices = np.random.default_rng(0).random(model.n_rows) * 100.0
+    memory = memory_of(model, np.zeros(model.n_options, dtype=bool), Start(None, prices, {}))
+    found = start_of(memory, model).of_sum
+    assert found is not None
+    np.testing.assert_allclose(found, prices)
+
+
+def test_yesterdays_prices_prove_most_of_what_the_best_prices_of_today_do() -> None:
+    for seed in (3, 4, 5):
+        before, after = two_mornings(seed)
+        nobody = np.zeros(before.n_options, dtype=bool)
+        dual = solve_dual(before, gains_of(before), goal_rows(before, ()), seconds=60, work=600)
+        found = start_of(memory_of(before, nobody, Start(None, dual.prices, {})), after).of_sum
+        assert found is not None
+        best = solve_dual(after, gains_of(after), goal_rows(after, ()), seconds=60, work=600).bound
+        at_nothing, at_found = bound_at(after, np.zeros(after.n_rows)), bound_at(after, found)
+        assert best <= at_found < best + 0.35 * (at_nothing - best)
+
+
+def test_a_new_list_begins_at_the_mean_of_lists_like_it() -> None:
+    model = two_mornings(3)[0]
+    own = np.flatnonzero(model.sessions.inside & (np.diff(model.rows.direct.indptr) > 0))
+    session = model.session[model.rows.direct.indices[model.rows.direct.indptr[own]]]
+    start, stop = next((block.start, block.stop) for block in model.blocks if block.label == "session_minutes")
+    minutes = (own >= start) & (own < stop)
+    kinds = model.alike[session[minutes]]
+    kind = int(np.bincount(kinds).argmax())
+    alike = own[minutes][kinds == kind]
+    prices, known = np.zeros(model.n_rows), np.ones(model.n_rows, dtype=bool)
+    prices[alike] = np.arange(len(alike))
+    known[alike[0]] = False
+    found = as_like_sessions(model, prices, known)
+    assert found[alike[0]] == np.arange(1, len(alike)).mean()
+    assert np.array_equal(np.delete(found, alike[0]), np.delete(prices, alike[0]))
