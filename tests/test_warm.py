@@ -1,4 +1,4 @@
-"""What a run leaves to the next: rows have names of their own, prices their meaning, new lists a price of their like."""
+"""What a run leaves to the next: names of rows, prices that keep their meaning, for new lists those of their like."""
 
 from __future__ import annotations
 
