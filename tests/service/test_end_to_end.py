@@ -49,6 +49,7 @@ def test_from_nothing_to_a_plan_and_to_the_next_morning(tmp_path: Path, sample: 
             assert client.get("/v1/log/check").json()["holds"] is True
 
 
-def test_the_client_of_the_documentation_is_short() -> None:
-    lines = (ROOT / "docs" / "client.py").read_text("utf-8").splitlines()
-    assert len([line for line in lines if line.strip()]) <= 25
+def test_the_client_in_the_readme_is_the_one_that_is_run_and_is_short() -> None:
+    client = (ROOT / "docs" / "client.py").read_text("utf-8")
+    assert f"<!-- client -->\n```python\n{client}```\n" in (ROOT / "README.md").read_text("utf-8")
+    assert len([line for line in client.splitlines() if line.strip()]) <= 25
