@@ -49,7 +49,7 @@ ENDINGS: dict[Any, Ending] = {
 def solve(problem: Problem, budget: Budget, incumbent: Incumbent) -> Result:
     """Solve to proven optimality in whole numbers, or until the budget is spent."""
     highs = loaded(problem, budget, integer=True)
-    # Values are whole, so a gap below one proves optimality.
+    # Values are whole, so a gap below one, as it is unless somebody asks for less, proves optimality.
     highs.setOptionValue("mip_rel_gap", 0.0)
     highs.setOptionValue("mip_abs_gap", budget.gap)
     if budget.work is not None:

@@ -161,8 +161,7 @@ class Pool:
 
 def awaited(future: Future[T], heard: Callable[[], None]) -> T:
     """The future's result; `heard` is called a few times a second until it is there."""
-    while wait([future], TICK_SECONDS).not_done:
-        heard()
+    first_done([future], heard)
     return future.result()
 
 

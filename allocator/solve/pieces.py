@@ -48,6 +48,8 @@ class Pieces:
         free = self.near | (plan.chosen & ~model.fixed)
         self.sizes = np.bincount(self.part[free], minlength=int(self.part.max(initial=-1)) + 1)
         self.wanted = np.bincount(self.part[self.near & (option_gain(model, k) > 0)], minlength=len(self.sizes)) > 0
+        self.large = np.zeros(model.n_sessions, dtype=bool)
+        self.large[model.session[(self.wanted & (self.sizes > PIECE))[self.part]]] = True
         option = np.flatnonzero(self.near)
         pairs = np.ones(len(option)), (model.entry[option], model.session[option])
         wanting = sparse.csr_array(pairs, shape=(model.n_entries, model.n_sessions))
@@ -100,8 +102,6 @@ class Pieces:
         Nothing where no part that is too large for a piece has anything to gain.
         """
         model = self.model
-        large = np.zeros(model.n_sessions, dtype=bool)
-        large[model.session[(self.wanted & (self.sizes > PIECE))[self.part]]] = True
         loss = self.most - np.bincount(model.session[chosen], self.worth[: model.n_options][chosen], model.n_sessions)
         used = np.zeros(model.n_sessions, dtype=bool)
         used[model.session[chosen]] = True
@@ -111,5 +111,5 @@ class Pieces:
         placed[model.entry[chosen]] = True
         left_out = np.flatnonzero(self.near & ~placed[model.entry])
         loss += np.bincount(model.session[left_out], FINE * self.share[left_out], model.n_sessions)
-        loss = np.where(large, np.maximum(loss, 0.0), 0.0)
-        return np.where(large, loss + LEAST_LOSS * loss.mean(), 0.0)
+        loss = np.where(self.large, np.maximum(loss, 0.0), 0.0)
+        return np.where(self.large, loss + LEAST_LOSS * loss.mean(), 0.0)
