@@ -9,6 +9,7 @@ order of the goals. Source: docs/decisions/0006-large-models.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -76,8 +77,16 @@ class LargeSearch:
         """The model, laid out once."""
         return Layout.of(self.plan.model)
 
-    def together(self, pace: Pace, chosen: Bools | None) -> None:
-        """All goals at once, from placements (n_options,) of an earlier plan or from nothing."""
+    def together(
+        self,
+        pace: Pace,
+        chosen: Bools | None,
+        beside: Callable[[Floats, float], AbstractContextManager[None]] | None = None,
+    ) -> None:
+        """All goals at once, from placements (n_options,) of an earlier plan or from nothing.
+
+        `beside` is told prices and seconds, and entered while moves are made.
+        """
         model, gains = self.plan.model, gains_of(self.plan.model)
         part: Part | None = self._loaded(gains)
         if model.n_options > MANY:
@@ -87,7 +96,9 @@ class LargeSearch:
             part = Part.of(self.layout, self._core(gains, dual.prices) | (dual.shares > LOADED))
         search = Search(part, gains, dual.prices, model.column_lower, self.seed)
         search.start(order_of(dual, part) if chosen is None else np.flatnonzero(chosen[part.option]))
-        self._anneal(search, (), pace.rest(1.0 - DUAL_SHARE), 1.0 if chosen is None else WARMTH)
+        rest = pace.rest(1.0 - DUAL_SHARE)
+        with beside(dual.prices, rest.seconds) if beside else nullcontext():
+            self._anneal(search, (), rest, 1.0 if chosen is None else WARMTH)
 
     def _loaded(self, gains: Floats) -> Part:
         """All options as one part, and from the first second a plan: everybody in order, wherever they fit."""

@@ -8,8 +8,9 @@ prices. Whatever happens, the best plan that keeps every row is returned, and th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -32,7 +33,7 @@ from allocator.solve.large import LargeSearch, moved_goals
 from allocator.solve.loader import Loader, complete, feasible, goal_values
 from allocator.solve.pace import Pace
 from allocator.solve.plan import Plan
-from allocator.solve.prove import LARGEST_SHARPENED, dual_prices, prove_all
+from allocator.solve.prove import LARGEST_SHARPENED, dual_prices, prove_all, sharpened_beside
 from allocator.solve.sweep import sweep_concerned
 from allocator.solve.teller import Teller
 from allocator.stopwatch import Stopwatch
@@ -64,6 +65,14 @@ class Found:
     solves: dict[int, GoalSolve]
     of_goals: dict[int, Floats]
     of_sum: Floats | None
+    sharpened: dict[int, Floats] = field(default_factory=dict)
+
+    @property
+    def proposed(self) -> dict[int, list[Floats]]:
+        """Prices of every goal that has some, the best last."""
+        return {
+            k: [prices, *([self.sharpened[k]] if k in self.sharpened else [])] for k, prices in self.of_goals.items()
+        }
 
 
 def solve(model: Model, limits: Limits, watch: Stopwatch, start: Start | None = None) -> Answer:
@@ -94,7 +103,7 @@ def solve(model: Model, limits: Limits, watch: Stopwatch, start: Start | None = 
         worker.tick = second.tick = silent
         try:
             seconds, heard = (0.0, silent) if cancelled else (watch.left, teller.proving)
-            certificate, bounds = prove_all(model, values, found.of_goals, seconds, limits, heard, (worker, second))
+            certificate, bounds = prove_all(model, values, found.proposed, seconds, limits, heard, (worker, second))
         except KeyboardInterrupt:
             cancelled = True
             certificate, bounds = prove_all(model, values, {}, 0.0, limits)
@@ -147,10 +156,24 @@ def search_large(
     teller.turn(moved[0])
     large = LargeSearch(plan, limits.seed, teller.heard, workers[0], found.of_sum, teller.bounded)
     alone = len(moved) == 1
+    beside = alone and limits.threads > 1 and limits.work is None
+
+    @contextmanager
+    def sharpening(prices: Floats, seconds: float) -> Iterator[None]:
+        k = moved[0]
+        before = [held_value(model, j, goal.value(plan.columns)) for j, goal in enumerate(model.goals[:k])]
+        with sharpened_beside(model, k, before, np.append(prices, np.zeros(k)), seconds, teller.bounded) as future:
+            yield
+        found.sharpened[k] = future.result()
+
     if np.isfinite(limits.seconds):
-        sharpened = LAST_PROOF_SHARE if alone else LAST_PROOFS_SHARE
-        watch = watch.reserving((sharpened if model.n_options <= LARGEST_SHARPENED else LAST_LOOK_SHARE) * watch.left)
-    large.together(pace_of(1.0 if alone else TOGETHER_SHARE, watch, limits, alone), chosen)
+        if beside or model.n_options > LARGEST_SHARPENED:
+            share = LAST_LOOK_SHARE
+        else:
+            share = LAST_PROOF_SHARE if alone else LAST_PROOFS_SHARE
+        watch = watch.reserving(share * watch.left)
+    pace = pace_of(1.0 if alone else TOGETHER_SHARE, watch, limits, alone)
+    large.together(pace, chosen, sharpening if beside else None)
     found.of_sum = large.prices
     if alone and large.prices is not None:
         found.of_goals[moved[0]] = np.append(large.prices, np.zeros(moved[0]))

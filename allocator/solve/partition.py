@@ -1,15 +1,16 @@
 """partition: a large model cut into regions that hang together loosely, from its arrays alone.
 
-Kinds of session (one site, one service) hang together through the entries that could go to either, and through the
-rows and groups that both stand in: a night's beds, an agreed flow, the people of one trust. Each entry, and each row or
-group by the placements in it, is shared out evenly among the pairs of its kinds. The heaviest part is cut in two where
-the ties that are cut weigh least against the smaller side, along the second eigenvector of the scaled ties, until no
-part has more options than asked for.
+Kinds of session (one site, one service) that share a narrow row stay together: those of a site, by its beds, and of a
+trust, by what it takes from others. Such units hang together through the entries that could go to either, and through
+the rows and groups that both stand in. Each entry, and each row or group by the placements in it, is shared out evenly
+among the pairs of its kinds. The heaviest part is cut in two where the ties that are cut weigh least against the
+smaller side, along the second eigenvector of the scaled ties, until no part has more options than asked for.
 Source: normalised cuts (Shi and Malik, 2000); docs/decisions/0031-regions.md.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -27,12 +28,16 @@ CUT_FROM = 8_000_000
 MOST_OF_A_REGION = 4_000_000
 """Options of a region, about."""
 
+LARGEST_UNIT = 0.1
+"""Of the options of a region, those of kinds that stay together at most."""
 SMALLEST_SIDE = 0.2
 """Of the options of a part that is cut, those of the smaller side at least."""
 LOCAL, MAJORITY = 0.8, 0.5
 """Share of a group's options in one region above which the group is of that region; the same for kinds of session."""
+NEEDED = 0.1
+"""Share of a group's options in one unit above which it needs it."""
 REFINEMENTS, TOO_LARGE = 2, 1.3
-"""How often kinds of session follow the people, and how much larger than asked for a region may grow by that."""
+"""How often units follow the people, and how much larger than asked for a region may grow by that."""
 DENSE = 300
 """Kinds up to which all eigenvectors are worked out at once."""
 
@@ -53,42 +58,95 @@ def cut_into_regions(model: Model, most: int) -> Regions:
     """Regions with about `most` options each, or less.
 
     The cut follows journeys, and may give the sites of a trust to a neighbour of its people, who then could not be
-    placed within what the trust may send elsewhere. So kinds of session go where most people are at home who could go
-    there, while that leaves fewer options across borders and no region much too large.
+    placed within what a row over them allows. So units go to the people who need them most, while that leaves the
+    group that loses most with more, or everybody with fewer options across borders, and no region much too large.
     """
-    kind = model.alike[model.session]
-    size = np.bincount(kind, minlength=n_kinds_of(model))
-    of_kind = cut_kinds(ties_of(model), size, most)
-    best = regions_of(model, of_kind)
+    size = np.bincount(model.alike[model.session], minlength=n_kinds_of(model))
+    unit = units_of(model, size, most)
+    into = sparse.csr_array((np.ones(len(unit)), (np.arange(len(unit)), unit)))
+    size = np.bincount(unit, size).astype(np.int64)
+    ties = sparse.csr_array(into.T @ ties_of(model) @ into)
+    ties.setdiag(0.0)
+    ties.sort_indices()
+    of_unit, of_session = cut_units(ties, size, most), unit[model.alike]
+    best = regions_of(model, of_unit[of_session])
+    least = losses(model, best)
     for _ in range(REFINEMENTS):
-        of_kind = where_people_are(model, of_kind, size)
-        if np.bincount(of_kind, size).max(initial=0) > TOO_LARGE * most:
+        of_unit = where_needed(model, of_unit, of_session, size)
+        if np.bincount(of_unit, size).max(initial=0) > TOO_LARGE * most:
             break
-        found = regions_of(model, of_kind)
-        if n_crossing(model, found) >= n_crossing(model, best):
+        found = regions_of(model, of_unit[of_session])
+        if (lost := losses(model, found)) >= least:
             break
-        best = found
+        best, least = found, lost
     return best
 
 
-def regions_of(model: Model, of_kind: Ints) -> Regions:
-    """Regions from the region of every kind of session (n_kinds,)."""
-    of_session, number = of_kind[model.alike], int(of_kind.max(initial=0)) + 1
+def regions_of(model: Model, of_session: Ints) -> Regions:
+    """Regions from the region of every session (n_sessions,)."""
+    number = int(of_session.max(initial=0)) + 1
     return Regions(number, of_session, homes_of(model, of_session, number, LOCAL))
 
 
-def n_crossing(model: Model, regions: Regions) -> int:
-    """How many options cross a border."""
-    return int(np.count_nonzero(regions.of_session[model.session] != regions.of_entry[model.entry]))
+def losses(model: Model, regions: Regions) -> tuple[float, int]:
+    """The largest share of its options that a group of one region has across a border, and how many cross one."""
+    crossing = regions.of_session[model.session] != regions.of_entry[model.entry]
+    shares = [crossing[option].mean() for option, _ in local_groups(model, regions.of_entry)]
+    return float(max(shares, default=0.0)), int(np.count_nonzero(crossing))
 
 
-def where_people_are(model: Model, of_kind: Ints, size: Ints) -> Ints:
-    """(n_kinds,) the region where most options of each kind have their entry at home; regions without any are gone."""
-    number = int(of_kind.max(initial=0)) + 1
-    home = homes_of(model, of_kind[model.alike], number, MAJORITY)[model.entry]
-    at = home + number * model.alike[model.session]
-    options = np.bincount(at, minlength=number * len(of_kind)).reshape(-1, number)
-    return np.unique(np.where(size > 0, options.argmax(axis=1), of_kind), return_inverse=True)[1]
+def local_groups(model: Model, homes: Ints) -> Iterator[tuple[Ints, int]]:
+    """(options, region) of every group whose options are, nearly all, of people of one region; homes (n_entries,)."""
+    groups = model.rows.members
+    for start, stop in pairwise(groups.indptr.tolist()):
+        option = groups.indices[start:stop]
+        option = option[option < model.n_options]
+        people = np.bincount(homes[model.entry[option]], minlength=1)
+        if people.max() > LOCAL * len(option):
+            yield option, int(people.argmax())
+
+
+def where_needed(model: Model, of_unit: Ints, unit_of_session: Ints, size: Ints) -> Ints:
+    """(n_units,) the region of the group that has the largest share of its options in a unit; regions without any go.
+
+    Where that is no large share, the region where most people are at home who could go there.
+    """
+    number = int(of_unit.max(initial=0)) + 1
+    homes = homes_of(model, of_unit[unit_of_session], number, MAJORITY)
+    unit = unit_of_session[model.session]
+    people = np.bincount(homes[model.entry] + number * unit, minlength=number * len(of_unit)).reshape(-1, number)
+    found, most = people.argmax(axis=1), np.full(len(of_unit), NEEDED)
+    for option, home in local_groups(model, homes):
+        share = np.bincount(unit[option], minlength=len(of_unit)) / len(option)
+        found[share > most] = home
+        most = np.maximum(most, share)
+    return np.unique(np.where(size > 0, found, of_unit), return_inverse=True)[1]
+
+
+def units_of(model: Model, size: Ints, most: int) -> Ints:
+    """(n_kinds,) number of the unit of each kind: kinds that share a row, narrow rows first, while a unit is small.
+
+    `size` (n_kinds,) options of each kind.
+    """
+    unit, weight = np.arange(len(size)), size.copy()
+    direct = model.rows.direct
+    kind, priced = model.alike[model.session], priced_of(model)
+    ends, kinds, _ = _kinds_of_rows(direct.indptr, direct.indices, kind, priced, len(size))
+    for row in np.argsort(np.diff(ends), kind="stable"):
+        units = np.unique(unit[kinds[ends[row] : ends[row + 1]]])
+        if len(units) > 1 and weight[units].sum() <= LARGEST_UNIT * most:
+            weight[units[0]] = weight[units].sum()
+            unit[np.isin(unit, units)] = units[0]
+    return np.unique(unit, return_inverse=True)[1]
+
+
+def priced_of(model: Model) -> Bools:
+    """(n_rows,) rows that are not of one entry alone."""
+    priced = np.ones(model.n_rows, dtype=bool)
+    for block in model.blocks:
+        if block.label == UNPRICED:
+            priced[block.start : block.stop] = False
+    return priced
 
 
 def n_kinds_of(model: Model) -> int:
@@ -100,13 +158,9 @@ def ties_of(model: Model) -> sparse.csr_array:
     """(n_kinds, n_kinds) symmetric: how strongly two kinds hang together, in entries."""
     n_kinds = n_kinds_of(model)
     kind = model.alike[model.session]
-    priced = np.ones(model.n_rows, dtype=bool)
-    for block in model.blocks:
-        if block.label == UNPRICED:
-            priced[block.start : block.stop] = False
     of_entries = _kinds_of_entries(model.entry, kind, model.n_entries, n_kinds)
     direct, groups = model.rows.direct, model.rows.members
-    of_rows = _kinds_of_rows(direct.indptr, direct.indices, kind, priced, n_kinds)
+    of_rows = _kinds_of_rows(direct.indptr, direct.indices, kind, priced_of(model), n_kinds)
     of_groups = _kinds_of_rows(groups.indptr, groups.indices, kind, np.ones(groups.shape[0], dtype=bool), n_kinds)
     per_entry = max(1.0, model.n_options / max(1, len(of_entries[0]) - 1))
     weight = np.concatenate([np.ones(len(of_entries[0]) - 1), of_rows[2] / per_entry, of_groups[2] / per_entry])
@@ -128,8 +182,8 @@ def ties_of(model: Model) -> sparse.csr_array:
     return found
 
 
-def cut_kinds(ties: sparse.csr_array, size: Ints, most: int) -> Ints:
-    """(n_kinds,) number of the part of each kind; `size` (n_kinds,) options of each."""
+def cut_units(ties: sparse.csr_array, size: Ints, most: int) -> Ints:
+    """(n_units,) number of the part of each unit; `size` (n_units,) options of each."""
     part = np.zeros(len(size), dtype=np.int64)
     number, done = 1, set[int]()
     while True:

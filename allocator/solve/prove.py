@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, wait
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -63,7 +63,7 @@ class Proof:
 def prove_all(
     model: Model,
     values: Sequence[int],
-    proposed: Mapping[int, Floats],
+    proposed: Mapping[int, Sequence[Floats]],
     seconds: float,
     limits: Limits,
     heard: Callable[[int, float], None] = silent,
@@ -71,10 +71,11 @@ def prove_all(
 ) -> tuple[Certificate, list[int]]:
     """A certificate for every goal of a plan with these goal values, and the bounds that it proves.
 
-    `proposed` are prices (n_rows + k,) that a search found for goal k; goals without any are priced now. All are
-    sharpened until the plan is proven best or their share of the seconds is over, side by side on `limits.threads`.
-    Prices of zero are always a certificate. `heard` is called a few times a second with the first goal whose proof is
-    under way, and the bound on its gains so far. `workers` are used first; a new one takes a second to start.
+    `proposed` are prices (n_rows + k,) that a search found for goal k, the best last; goals without any are priced now.
+    All are sharpened until the plan is proven best or their share of the seconds is over, side by side on as many
+    threads as there may be. Prices of zero are always a certificate. `heard` is called a few times a second with the
+    first goal whose proof is under way, and the bound on its gains so far. `workers` are used first; a new one takes a
+    second to start.
     """
     n_goals, n_rows = len(model.goals), model.n_rows
     floors = [held_value(model, k, value) for k, value in enumerate(values)]
@@ -89,7 +90,9 @@ def prove_all(
     def proof(worker: Worker, k: int) -> Proof:
         share = max(0.0, deadline - time.monotonic()) * min(1.0, limits.threads / (n_goals - k))
         tell = partial(go_on, k)
-        return prove(model, k, floors[:k], share, limits, worker, proposed=proposed.get(k), value=values[k], tell=tell)
+        return prove(
+            model, k, floors[:k], share, limits, worker, proposed=proposed.get(k, ()), value=values[k], tell=tell
+        )
 
     prices = np.zeros((n_goals, n_rows + n_goals), dtype=np.int64)
     held = np.zeros((n_goals, n_goals), dtype=np.int64)
@@ -113,6 +116,28 @@ def prove_all(
     by_session = np.array([found.by_session for found in proofs], dtype=bool)
     certificate = Certificate(SCALE, prices, held, np.ones(n_goals, dtype=bool), by_session)
     return certificate, [found.bound for found in proofs]
+
+
+@contextmanager
+def sharpened_beside(
+    model: Model, k: int, held: Sequence[int], prices: Floats, seconds: float, tell: Callable[[float], None]
+) -> Iterator[Future[Floats]]:
+    """Prices (n_rows + k,) of goal k, sharpened from these by a thread of its own while the block runs, or shorter."""
+    stopped, gains = threading.Event(), own_gains(model, k)
+    start = entry_prices(model, gains, prices)
+
+    def go_on(bound: float) -> None:
+        tell(bound)
+        if stopped.is_set():
+            raise OutOfTimeError
+
+    with ThreadPoolExecutor(1) as thread:
+        rows = goal_rows(model, held)
+        future = thread.submit(sharpen, model, gains, rows, start, seconds=seconds, tell=go_on)
+        try:
+            yield future
+        finally:
+            stopped.set()
 
 
 def best_proof(model: Model, k: int, held: Sequence[int], candidates: Sequence[Floats]) -> Proof:
@@ -167,11 +192,11 @@ def prove(
     limits: Limits,
     worker: Worker,
     *,
-    proposed: Floats | None = None,
+    proposed: Sequence[Floats] = (),
     value: int | None = None,
     tell: Callable[[float], None] = silent,
 ) -> Proof:
-    """The best proof of goal k that is found in these seconds, from `proposed` prices (n_rows + k,) if there are any.
+    """The best proof of goal k that is found in these seconds, from the last `proposed` prices (n_rows + k,) if any.
 
     A bound that is the `value` of the plan ends the search for a better one.
     """
@@ -179,15 +204,15 @@ def prove(
     found = best_proof(model, k, held, [])
     if found.bound == value:
         return found
-    if proposed is None:
+    if not len(proposed):
         if seconds < SHORTEST_PROOF_SECONDS or not model.n_columns:
             return found
-        proposed = proposed_prices(model, k, held, PROPOSAL_SHARE * seconds, limits, worker)
-    found = best_proof(model, k, held, [proposed])
+        proposed = [proposed_prices(model, k, held, PROPOSAL_SHARE * seconds, limits, worker)]
+    found = best_proof(model, k, held, proposed)
     left = deadline - time.monotonic()
     if found.bound == value or left < SHORTEST_PROOF_SECONDS or model.n_options > LARGEST_SHARPENED:
         return found
-    start = entry_prices(model, own_gains(model, k), proposed)
+    start = entry_prices(model, own_gains(model, k), proposed[-1])
     prices = sharpen(
         model, own_gains(model, k), goal_rows(model, held), start, seconds=left, work=limits.work, tell=tell
     )

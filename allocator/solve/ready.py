@@ -46,4 +46,4 @@ def compile_for(model: Model, limits: Limits) -> None:
                 break
         k = min(found.of_goals, default=0)
         held = [held_value(model, j, goal.value(plan.columns)) for j, goal in enumerate(model.goals[:k])]
-        prove(model, k, held, PROOF_SECONDS, short, worker, proposed=found.of_goals.get(k))
+        prove(model, k, held, PROOF_SECONDS, short, worker, proposed=found.proposed.get(k, ()))

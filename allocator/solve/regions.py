@@ -121,7 +121,8 @@ def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, 
             plan.columns = first_plan(model, limits, watch, worker, large=True)
     values = goal_values(model, plan.columns)
     proposed = {k: prices.get(k, np.zeros(model.n_rows + k)) for k in range(len(model.goals))}
-    certificate, bounds = prove_all(model, values, proposed, 0.0, replace(limits, threads=1))
+    priced = {k: [found] for k, found in proposed.items()}
+    certificate, bounds = prove_all(model, values, priced, 0.0, replace(limits, threads=1))
     usual = Ending.WORK_LIMIT if limits.work is not None else Ending.TIME_LIMIT
     ended = GoalSolve(None, None, Ending.CANCELLED if cancelled else usual, watch.elapsed)
     results = tuple(goal_result(model, k, values[k], ended, bounds[k]) for k in range(len(model.goals)))
