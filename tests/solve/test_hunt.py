@@ -183,7 +183,7 @@ def as_large(formulation: Formulation, limits: Limits, worker: Worker) -> Answer
     search_large(plan, found, None, limits, Teller(plan, watch), (worker, worker))
     fill_up(plan, watch)
     values = goal_values(formulation, plan.columns)
-    certificate, bounds = prove_all(formulation, values, found.of_goals, 60.0, limits)
+    certificate, bounds = prove_all(formulation, values, found.proposed, 60.0, limits)
     unbegun = GoalSolve(None, None, Ending.WORK_LIMIT)
     goals = tuple(
         goal_result(formulation, k, values[k], found.solves.get(k, unbegun), bounds[k]) for k in range(len(values))

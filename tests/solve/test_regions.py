@@ -31,11 +31,12 @@ from allocator.solve.crew import Crew, Key, done_by, local_crew
 from allocator.solve.exact import solve_goal
 from allocator.solve.loader import complete, feasible
 from allocator.solve.part_model import Shares, part_model, parts_of
-from allocator.solve.partition import LOCAL, cut_into_regions, homes_of
+from allocator.solve.partition import LARGEST_UNIT, LOCAL, cut_into_regions, homes_of, units_of
 from allocator.solve.regions import solve_by_region
 from allocator.stopwatch import Stopwatch
+from tests.models_of_arrays import RowList, model_of
 from tests.solve.errands import Errand, run_deadly, run_errand
-from tests.solve.towns import ENTRIES, SESSIONS, city, four_towns, two_towns
+from tests.solve.towns import ENTRIES, SESSIONS, border_trust, city, four_towns, two_towns
 
 MOST = 400
 """Options of a region of the small instance, which has about 1,000."""
@@ -82,6 +83,30 @@ def test_people_stay_where_their_group_is() -> None:
     model = two_towns()
     homes = homes_of(model, np.repeat([1, 0], SESSIONS), 2, LOCAL)
     assert homes.tolist() == np.repeat([1, 0], ENTRIES).tolist()
+
+
+def test_a_session_goes_where_a_group_cannot_do_without_it() -> None:
+    """Twelve of the second town and six of the trust could go there: half of all that the six could do."""
+    model = border_trust()
+    found = cut_into_regions(model, model.n_options * 2 // 3)
+    town = found.of_session
+    assert found.number == 2
+    assert town.tolist() == [town[0]] * SESSIONS + [1 - town[0]] * SESSIONS + [town[0]]
+    assert found.of_entry.tolist() == [town[0]] * ENTRIES + [1 - town[0]] * ENTRIES + [town[0]] * 6
+
+
+def test_kinds_of_session_that_share_a_narrow_row_stay_together() -> None:
+    """A row over two sessions, and a budget over all of them: too wide to keep anything together."""
+    pairs = [(entry, entry % 4) for entry in range(40)]
+    found = RowList()
+    for entry in range(40):
+        found.add([(entry, 1)], upper=1)
+    found.add([(entry, 1) for entry in range(40)], upper=9)
+    found.add([(entry, 1) for entry in range(40) if entry % 4 in (1, 3)], upper=9)
+    model = model_of(pairs, 4, found.rows(40), [[1] * 40], n_one_place=40)
+    size = np.full(4, 10)
+    assert units_of(model, size, int(20 / LARGEST_UNIT)).tolist() == [0, 1, 2, 1]
+    assert units_of(model, size, int(20 / LARGEST_UNIT) - 1).tolist() == [0, 1, 2, 3]
 
 
 def test_every_part_is_small_enough_and_every_option_is_in_one() -> None:

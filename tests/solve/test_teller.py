@@ -135,7 +135,7 @@ def test_a_proof_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prove, "sharpen", slow)
     model = two_towns()
     heard: list[tuple[int, float]] = []
-    prove.prove_all(model, [0], {0: np.zeros(model.n_rows)}, 5.0, Limits(), lambda *told: heard.append(told))
+    prove.prove_all(model, [0], {0: [np.zeros(model.n_rows)]}, 5.0, Limits(), lambda *told: heard.append(told))
     assert (0, 99.5) in heard
 
 

@@ -69,3 +69,28 @@ def city() -> tuple[Facts, Policy, Formulation]:
     instance = sketch_instance("S", 1)
     facts, policy = Facts(instance), sketch_policy(instance)
     return facts, policy, formulate(build_options(facts, policy.screens), policy)
+
+
+def border_trust() -> Model:
+    """Two towns, and one session more: of a trust of the first, whose six people could also go to a session of theirs.
+
+    Twelve people of the second could go there as well. Groups: the people of each town, and those of the trust.
+    """
+    trust, last = range(2 * ENTRIES, 2 * ENTRIES + 6), 2 * SESSIONS
+    pairs = [
+        (entry, session)
+        for entry in range(2 * ENTRIES)
+        for session in range(2 * SESSIONS + 1)
+        if entry // ENTRIES == session // SESSIONS or (session == last and ENTRIES <= entry < ENTRIES + 12)
+    ]
+    pairs += [(entry, session) for entry in trust for session in (0, last)]
+    found = RowList()
+    for entry in range(trust.stop):
+        found.add([(option, 1) for option, (of, _) in enumerate(pairs) if of == entry], upper=1)
+    for group in range(3):
+        found.add([], upper=20, weights=[(group, 1)])
+    of_second = {option for option, (entry, _) in enumerate(pairs) if ENTRIES <= entry < 2 * ENTRIES}
+    members = [(1 if option in of_second else 0, option) for option in range(len(pairs))]
+    members += [(2, option) for option, (entry, _) in enumerate(pairs) if entry in trust]
+    rows = found.rows(len(pairs), members)
+    return model_of(pairs, last + 1, rows, [[1] * len(pairs)], n_one_place=trust.stop)
