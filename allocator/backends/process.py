@@ -2,11 +2,13 @@
 
 Solvers were seen to run minutes past their own limits and not to answer an interrupt. So the parent
 keeps every incumbent that the child sends, and when the time is over it kills the child and goes on with
-the best that came. A new child takes its place at the next call.
+the best that came. A new child takes its place at the next call. Starting one takes half a second: a few
+that nobody uses any more wait for the next worker of the same process.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import pickle
@@ -32,6 +34,8 @@ GRACE_SECONDS = 0.5
 TICK_SECONDS = 0.2
 STARTUP_SECONDS = 30.0
 """A child that has not read its call by then never will."""
+MOST_IDLE = 2
+"""Children that wait for the next worker, at most."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,63 @@ class WorkerFailedError(RuntimeError):
     """The function in the child raised; the text is its traceback."""
 
 
+@dataclass(frozen=True)
+class Child:
+    """A process that waits for calls, and what it says."""
+
+    process: subprocess.Popen[bytes]
+    messages: queue.Queue[tuple[str, Any]]
+
+    @classmethod
+    def started(cls) -> Child:
+        """A new one."""
+        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "allocator.backends.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # Its own session: Ctrl-C reaches the parent alone, which decides what is kept.
+            start_new_session=True,
+            env={**os.environ, **one_thread, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+        messages: queue.Queue[tuple[str, Any]] = queue.Queue()
+        threading.Thread(target=_listen, args=(process, messages), daemon=True).start()
+        return cls(process, messages)
+
+    @property
+    def is_alive(self) -> bool:
+        """Could it be called."""
+        return self.process.poll() is None
+
+    def stop(self) -> None:
+        """Kill it and everything that it started."""
+        if self.is_alive:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                _close(stream)
+
+
+_idle: list[Child] = []
+
+
+@atexit.register
+def stop_idle() -> None:
+    """Kill the children that wait; the next worker starts its own."""
+    while _idle:
+        _idle.pop().stop()
+
+
+# What another process started is not this one's to call.
+os.register_at_fork(after_in_child=_idle.clear)
+
+
 class Worker:
-    """One child at a time, started when first needed."""
+    """One child at a time, started when first needed, or taken from those that wait."""
 
     def __init__(self) -> None:
-        self._child: subprocess.Popen[bytes] | None = None
-        self._messages: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self._child: Child | None = None
         self.tick: Callable[[], None] = silent
         """Called a few times a second while a call is awaited, by the thread that awaits it."""
 
@@ -60,6 +115,9 @@ class Worker:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self._child is not None and kind is None and self._child.is_alive and len(_idle) < MOST_IDLE:
+            _idle.append(self._child)
+            self._child = None
         self.stop()
 
     def call(
@@ -70,14 +128,15 @@ class Worker:
         `heard` is called with every incumbent as it comes. Raises WorkerFailedError if the function did.
         """
         child = self._running()
-        assert child.stdin is not None
+        stdin = child.process.stdin
+        assert stdin is not None
         deadline = time.monotonic() + seconds + GRACE_SECONDS + STARTUP_SECONDS
-        pickle.dump((function, arguments), child.stdin, protocol=pickle.HIGHEST_PROTOCOL)
-        child.stdin.flush()
+        pickle.dump((function, arguments), stdin, protocol=pickle.HIGHEST_PROTOCOL)
+        stdin.flush()
         incumbents: list[Any] = []
         try:
             while True:
-                kind, payload = self._next(deadline)
+                kind, payload = self._next(child, deadline)
                 if kind == "started":
                     deadline = time.monotonic() + seconds + GRACE_SECONDS
                 elif kind == "incumbent":
@@ -98,12 +157,12 @@ class Worker:
             self.stop()
             raise
 
-    def _next(self, deadline: float) -> tuple[str, Any]:
+    def _next(self, child: Child, deadline: float) -> tuple[str, Any]:
         """The next message, ticking until it is there; queue.Empty once the deadline is over."""
         while True:
             left = max(0.0, deadline - time.monotonic())
             try:
-                return self._messages.get(timeout=min(left, TICK_SECONDS))
+                return child.messages.get(timeout=min(left, TICK_SECONDS))
             except queue.Empty:
                 if left <= TICK_SECONDS:
                     raise
@@ -111,30 +170,26 @@ class Worker:
 
     def stop(self) -> None:
         """Kill the child and everything that it started."""
-        if self._child is not None:
-            if self._child.poll() is None:
-                os.killpg(self._child.pid, signal.SIGKILL)
-            self._child.wait()
-            for stream in (self._child.stdin, self._child.stdout):
-                if stream is not None:
-                    _close(stream)
-            self._child = None
+        child, self._child = self._child, None
+        if child is not None:
+            child.stop()
 
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._child is None or self._child.poll() is not None:
+    def _running(self) -> Child:
+        if self._child is None or not self._child.is_alive:
             self.stop()
-            one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "allocator.backends.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                # Its own session: Ctrl-C reaches the parent alone, which decides what is kept.
-                start_new_session=True,
-                env={**os.environ, **one_thread, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            )
-            self._messages = queue.Queue()
-            threading.Thread(target=_listen, args=(self._child, self._messages), daemon=True).start()
+            self._child = _waiting() or Child.started()
         return self._child
+
+
+def _waiting() -> Child | None:
+    """A child that waits to be called, if one still lives."""
+    with contextlib.suppress(IndexError):  # another thread may take the last
+        while True:
+            child = _idle.pop()
+            if child.is_alive:
+                return child
+            child.stop()
+    return None
 
 
 class Pool:
@@ -185,10 +240,10 @@ def side_by_side(workers: Sequence[Worker]) -> Iterator[Pool]:
             raise
 
 
-def _listen(child: subprocess.Popen[bytes], messages: queue.Queue[tuple[str, Any]]) -> None:
-    assert child.stdout is not None
+def _listen(process: subprocess.Popen[bytes], messages: queue.Queue[tuple[str, Any]]) -> None:
+    assert process.stdout is not None
     try:
-        while (message := received(child.stdout)) is not None:
+        while (message := received(process.stdout)) is not None:
             messages.put(message)
     except (pickle.UnpicklingError, ValueError, OSError):
         # A killed child leaves half a message, or a closed pipe: the same as its end.

@@ -14,6 +14,8 @@ import sys
 import traceback
 from typing import IO, Any
 
+from allocator.memory import give_back
+
 
 def main() -> None:
     """Serve calls until standard input ends."""
@@ -34,6 +36,10 @@ def main() -> None:
             send("failed", traceback.format_exc())
         else:
             send("done", result)
+        # Who waits for the next call holds nothing of the last.
+        del call, function, arguments
+        result = None
+        give_back()
 
 
 def received(stream: IO[bytes]) -> Any:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,3 +58,9 @@ def die(emit: Emit) -> None:
 
 def large(n: int, emit: Emit) -> Any:
     return np.arange(n)
+
+
+def resident_megabytes(emit: Emit) -> float:
+    """What this process has in memory."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) / 1024

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,7 @@ import pytest
 
 from allocator.backends import cbc
 from allocator.backends.problem import Budget
-from allocator.backends.process import GRACE_SECONDS, Worker, WorkerFailedError
+from allocator.backends.process import GRACE_SECONDS, MOST_IDLE, Worker, WorkerFailedError, stop_idle
 from tests.backends import children
 from tests.backends.problems import hard
 
@@ -115,6 +118,7 @@ def test_error_in_the_child_is_raised_here_with_its_text(worker: Worker) -> None
 
 
 def test_prints_of_native_code_do_not_reach_the_pipe(worker: Worker, capfd: pytest.CaptureFixture[str]) -> None:
+    stop_idle()  # one that waits was started with another standard error
     outcome = worker.call(children.print_everywhere, seconds=10)
     assert (outcome.result, outcome.incumbents) == ("done", (("between", None),))
     out, err = capfd.readouterr()
@@ -152,11 +156,64 @@ def test_killed_cbc_leaves_no_solver_behind(worker: Worker) -> None:
     assert all(gone_soon(pid) for pid in seen)
 
 
-def test_leaving_the_block_stops_the_child() -> None:
+def pid_of(worker: Worker) -> int:
+    return int(worker.call(children.whereabouts, seconds=10).result[0])
+
+
+@pytest.fixture
+def nobody_waits() -> None:
+    stop_idle()
+
+
+@pytest.mark.usefixtures("nobody_waits")
+def test_children_that_nobody_uses_wait_for_the_next_worker_but_only_a_few() -> None:
+    with ExitStack() as stack:
+        pids = {pid_of(stack.enter_context(Worker())) for _ in range(MOST_IDLE + 1)}
+    waiting = {pid for pid in pids if is_alive(pid)}
+    assert len(waiting) == MOST_IDLE
+    with ExitStack() as stack:
+        again = [pid_of(stack.enter_context(Worker())) for _ in range(MOST_IDLE + 1)]
+    assert set(again[:MOST_IDLE]) == waiting
+    assert again[MOST_IDLE] not in pids
+    stop_idle()
+    assert not any(is_alive(pid) for pid in again)
+
+
+@pytest.mark.usefixtures("nobody_waits")
+def test_a_waiting_child_that_died_is_not_used() -> None:
     with Worker() as worker:
-        pid = worker.call(children.whereabouts, seconds=10).result[0]
-        assert is_alive(pid)
-    assert not is_alive(pid)
+        pid = pid_of(worker)
+    os.kill(pid, signal.SIGKILL)
+    assert gone_soon(pid)
+    with Worker() as worker:
+        assert pid_of(worker) != pid
+
+
+def test_leaving_the_block_by_an_error_stops_the_child() -> None:
+    def fail() -> None:
+        with Worker() as worker:
+            pids.append(pid_of(worker))
+            raise KeyboardInterrupt
+
+    pids = list[int]()
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert not is_alive(pids[0])
+
+
+@pytest.mark.parametrize("end", ["", "os.kill(os.getpid(), signal.SIGKILL)"])
+def test_the_end_of_the_process_leaves_no_waiting_child(end: str) -> None:
+    program = (
+        "import os, signal\nfrom allocator.backends.process import Worker\nfrom tests.backends import children\n"
+        "with Worker() as worker:\n    print(worker.call(children.whereabouts, seconds=10).result[0], flush=True)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", program + end], capture_output=True, text=True, check=False).stdout
+    assert gone_soon(int(said))
+
+
+def test_a_child_keeps_nothing_of_its_last_call(worker: Worker) -> None:
+    worker.call(children.large, 30_000_000, seconds=30)
+    assert worker.call(children.resident_megabytes, seconds=10).result < 200
 
 
 def test_stop_twice_or_before_any_call_does_nothing() -> None:
