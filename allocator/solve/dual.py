@@ -112,7 +112,8 @@ def solve_dual(
     # Its vectors are short: threads of the linear algebra only wait for each other, most of all on a busy machine.
     with threadpool_limits(1), suppress(OutOfTimeError):
         descent.run(warm=start is not None)
-    tell(descent.best_bound)
+    with suppress(OutOfTimeError):
+        tell(descent.best_bound)
     return descent.result()
 
 

@@ -81,11 +81,11 @@ class LargeSearch:
         self,
         pace: Pace,
         chosen: Bools | None,
-        beside: Callable[[Floats, float], AbstractContextManager[None]] | None = None,
+        beside: Callable[[Floats], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         """All goals at once, from placements (n_options,) of an earlier plan or from nothing.
 
-        `beside` is told prices and seconds, and entered while moves are made.
+        `beside` is told the prices, and entered while moves are made.
         """
         model, gains = self.plan.model, gains_of(self.plan.model)
         part: Part | None = self._loaded(gains)
@@ -96,9 +96,8 @@ class LargeSearch:
             part = Part.of(self.layout, self._core(gains, dual.prices) | (dual.shares > LOADED))
         search = Search(part, gains, dual.prices, model.column_lower, self.seed)
         search.start(order_of(dual, part) if chosen is None else np.flatnonzero(chosen[part.option]))
-        rest = pace.rest(1.0 - DUAL_SHARE)
-        with beside(dual.prices, rest.seconds) if beside else nullcontext():
-            self._anneal(search, (), rest, 1.0 if chosen is None else WARMTH)
+        with beside(dual.prices):
+            self._anneal(search, (), pace.rest(1.0 - DUAL_SHARE), 1.0 if chosen is None else WARMTH)
 
     def _loaded(self, gains: Floats) -> Part:
         """All options as one part, and from the first second a plan: everybody in order, wherever they fit."""

@@ -8,9 +8,8 @@ prices. Whatever happens, the best plan that keeps every row is returned, and th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,55 +23,25 @@ from allocator.errors import NoPlanError
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.options import spans
-from allocator.solve.construct import asked_for, construct, option_gain, option_rank
+from allocator.solve.construct import asked_for, construct, option_rank
 from allocator.solve.contradiction import contradiction
 from allocator.solve.dive import improve_by_dives
 from allocator.solve.dual import MANY
 from allocator.solve.exact import GoalSolve, goal_problem, is_small, solve_goal
-from allocator.solve.large import LargeSearch, moved_goals
+from allocator.solve.large_goals import SHORTEST_SECONDS, Found, goal_share, search_large
 from allocator.solve.loader import Loader, complete, feasible, goal_values
 from allocator.solve.pace import Pace
 from allocator.solve.plan import Plan
-from allocator.solve.prove import LARGEST_SHARPENED, dual_prices, prove_all, sharpened_beside
-from allocator.solve.sweep import sweep_concerned
+from allocator.solve.prove import prove_all
 from allocator.solve.teller import Teller
 from allocator.stopwatch import Stopwatch
 
 PROOF_SHARE = 0.08
 """Of the seconds of a run on a small model, for certified bounds: its relaxation is solved in no time."""
-LAST_PROOF_SHARE, LAST_PROOFS_SHARE = 0.4, 0.2
-"""Of the seconds of a large model, left for sharpening the prices of its one goal, or of all its goals."""
-LAST_LOOK_SHARE = 0.08
-"""The same of a model too large for that: prices are looked at, and not sharpened."""
-TOGETHER_SHARE = 0.15
-"""Of what is left when a large model is begun, for all goals together."""
-PROOF_SHARE_OF_GOAL = 0.4
-"""Of the seconds of a goal of a large model, at most for the prices that prove its bound."""
 AT_ONCE, DIVES = 0.1, 0.5
 """Of the seconds of a goal of a small model on one thread: for what an exact solver does at once, and for dives."""
-BLIND_SHARE = 0.3
-"""Of the seconds of a goal that no placement gains on by itself: moves find little there."""
-SHORTEST_SECONDS = 0.5
-"""Less than this is not begun: a child process alone takes as long to start."""
 RESERVE = (1.0, 1.0)
 """Left for the audit: seconds, and so many times what came before the solve."""
-
-
-@dataclass(eq=False)
-class Found:
-    """What a search has found beside its plan: how goals ended, and prices of goals and of all goals together."""
-
-    solves: dict[int, GoalSolve]
-    of_goals: dict[int, Floats]
-    of_sum: Floats | None
-    sharpened: dict[int, Floats] = field(default_factory=dict)
-
-    @property
-    def proposed(self) -> dict[int, list[Floats]]:
-        """Prices of every goal that has some, the best last."""
-        return {
-            k: [prices, *([self.sharpened[k]] if k in self.sharpened else [])] for k, prices in self.of_goals.items()
-        }
 
 
 def solve(model: Model, limits: Limits, watch: Stopwatch, start: Start | None = None) -> Answer:
@@ -142,59 +111,6 @@ def search_small(plan: Plan, found: Found, limits: Limits, teller: Teller, worke
         held.append(held_value(model, k, model.goals[k].value(plan.columns)))
 
 
-def search_large(
-    plan: Plan, found: Found, chosen: Bools | None, limits: Limits, teller: Teller, workers: tuple[Worker, Worker]
-) -> None:
-    """Improve a plan too large for exact solvers: all goals together, then one after the other with its prices.
-
-    `chosen` (n_options,) are placements to begin from.
-    """
-    model, held, moved = plan.model, list[int](), moved_goals(plan.model)
-    watch = teller.watch
-    if not moved or watch.left < SHORTEST_SECONDS:
-        return
-    teller.turn(moved[0])
-    large = LargeSearch(plan, limits.seed, teller.heard, workers[0], found.of_sum, teller.bounded)
-    alone = len(moved) == 1
-    beside = alone and limits.threads > 1 and limits.work is None
-
-    @contextmanager
-    def sharpening(prices: Floats, seconds: float) -> Iterator[None]:
-        k = moved[0]
-        before = [held_value(model, j, goal.value(plan.columns)) for j, goal in enumerate(model.goals[:k])]
-        with sharpened_beside(model, k, before, np.append(prices, np.zeros(k)), seconds, teller.bounded) as future:
-            yield
-        found.sharpened[k] = future.result()
-
-    if np.isfinite(limits.seconds):
-        if beside or model.n_options > LARGEST_SHARPENED:
-            share = LAST_LOOK_SHARE
-        else:
-            share = LAST_PROOF_SHARE if alone else LAST_PROOFS_SHARE
-        watch = watch.reserving(share * watch.left)
-    pace = pace_of(1.0 if alone else TOGETHER_SHARE, watch, limits, alone)
-    large.together(pace, chosen, sharpening if beside else None)
-    found.of_sum = large.prices
-    if alone and large.prices is not None:
-        found.of_goals[moved[0]] = np.append(large.prices, np.zeros(moved[0]))
-    for k, goal in enumerate(model.goals):
-        begun = watch.elapsed
-        ending = Ending.WORK_LIMIT if limits.work is not None else Ending.TIME_LIMIT
-        if teller.turn(k) == goal.value(plan.columns):
-            ending = Ending.OPTIMAL
-        elif watch.left < SHORTEST_SECONDS:
-            break
-        elif not alone:
-            pace = pace_of(goal_share(k, len(model.goals)), watch, limits, alone)
-            short = pace.part(PROOF_SHARE_OF_GOAL)
-            begin = found.of_goals.get(k)
-            found.of_goals[k] = dual_prices(model, k, held, begin, short.seconds, short.steps, teller.bounded)
-            improve_large(plan, held, found.of_goals[k], large, pace.rest(1.0 - PROOF_SHARE_OF_GOAL), limits, workers)
-        found.solves[k] = GoalSolve(None, None, ending, watch.elapsed - begun)
-        teller.note()
-        held.append(held_value(model, k, goal.value(plan.columns)))
-
-
 def begin_from(plan: Plan, chosen: Bools | None) -> None:
     """Take as many of these placements (n_options,) as every row allows, and what fits beside them."""
     if chosen is None:
@@ -202,28 +118,6 @@ def begin_from(plan: Plan, chosen: Bools | None) -> None:
     model = plan.model
     first = np.where(chosen, option_rank(model) - model.n_options, option_rank(model))
     plan.offer(complete(model, construct(model, first)), ())
-
-
-def pace_of(share: float, watch: Stopwatch, limits: Limits, alone: bool) -> Pace:
-    """Such a share of what is left; of the work, what one of many stretches gets."""
-    steps = None if limits.work is None else max(4, limits.work if alone else limits.work // 4)
-    return Pace(share * watch.left, steps)
-
-
-def improve_large(
-    plan: Plan,
-    held: Sequence[int],
-    prices: Floats,
-    large: LargeSearch,
-    pace: Pace,
-    limits: Limits,
-    workers: Sequence[Worker],
-) -> None:
-    """One goal of a large model: piece by piece, exactly; by moves where no placement gains on it by itself."""
-    if (option_gain(plan.model, len(held)) > 0).any():
-        sweep_concerned(plan, held, prices, pace, limits.seed, workers[: limits.threads], large.heard)
-    else:
-        large.one(held, pace.part(BLIND_SHARE))
 
 
 def budget_of(k: int, n_goals: int, seconds: float, limits: Limits) -> Budget:
@@ -282,11 +176,6 @@ def share_of(budget: Budget, share: float) -> Budget:
     """Such a share of a budget."""
     work = None if budget.work is None else max(1, round(share * budget.work))
     return replace(budget, seconds=max(SHORTEST_SECONDS, share * budget.seconds), work=work)
-
-
-def goal_share(k: int, n_goals: int) -> float:
-    """Share of what is left for goal k of n: earlier goals may take four times an even share."""
-    return min(1.0, 4.0 / (n_goals - k + 3))
 
 
 def first_plan(model: Model, limits: Limits, watch: Stopwatch, worker: Worker, large: bool) -> Ints:

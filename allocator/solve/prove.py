@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, wait
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -116,28 +116,6 @@ def prove_all(
     by_session = np.array([found.by_session for found in proofs], dtype=bool)
     certificate = Certificate(SCALE, prices, held, np.ones(n_goals, dtype=bool), by_session)
     return certificate, [found.bound for found in proofs]
-
-
-@contextmanager
-def sharpened_beside(
-    model: Model, k: int, held: Sequence[int], prices: Floats, seconds: float, tell: Callable[[float], None]
-) -> Iterator[Future[Floats]]:
-    """Prices (n_rows + k,) of goal k, sharpened from these by a thread of its own while the block runs, or shorter."""
-    stopped, gains = threading.Event(), own_gains(model, k)
-    start = entry_prices(model, gains, prices)
-
-    def go_on(bound: float) -> None:
-        tell(bound)
-        if stopped.is_set():
-            raise OutOfTimeError
-
-    with ThreadPoolExecutor(1) as thread:
-        rows = goal_rows(model, held)
-        future = thread.submit(sharpen, model, gains, rows, start, seconds=seconds, tell=go_on)
-        try:
-            yield future
-        finally:
-            stopped.set()
 
 
 def best_proof(model: Model, k: int, held: Sequence[int], candidates: Sequence[Floats]) -> Proof:

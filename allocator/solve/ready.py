@@ -14,7 +14,8 @@ from allocator.certificate import held_value
 from allocator.compiled import is_cold
 from allocator.formulation import Model
 from allocator.solve.exact import is_small
-from allocator.solve.lexicographic import Found, first_plan, search_large
+from allocator.solve.large_goals import Found, search_large
+from allocator.solve.lexicographic import first_plan
 from allocator.solve.partition import CUT_FROM
 from allocator.solve.plan import Plan
 from allocator.solve.prove import prove

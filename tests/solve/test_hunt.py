@@ -36,7 +36,8 @@ from allocator.rule import closed_sessions, find_conflicts
 from allocator.run import allocate
 from allocator.solve.crew import Crew
 from allocator.solve.exact import GoalSolve, is_small
-from allocator.solve.lexicographic import Found, fill_up, first_plan, goal_result, search_large
+from allocator.solve.large_goals import Found, search_large
+from allocator.solve.lexicographic import fill_up, first_plan, goal_result
 from allocator.solve.loader import complete, goal_values
 from allocator.solve.plan import Plan
 from allocator.solve.prove import prove_all
@@ -48,6 +49,7 @@ from models import CATALOGUE
 from tests.specification.model import specified
 from tests.specification.random_instances import random_instance
 
+SHORT = 2.0
 SECONDS = 600.0
 """Never reached: work ends every search."""
 VALUES = {
@@ -175,12 +177,12 @@ def specified_or_none(instance: Instance, policy: Policy) -> list[tuple[str, int
         return None
 
 
-def as_large(formulation: Formulation, limits: Limits, worker: Worker) -> Answer:
+def as_large(formulation: Formulation, limits: Limits, worker: Worker, second: Worker | None = None) -> Answer:
     """What `solve` does with a model too large for exact solvers, whatever its size."""
     watch = Stopwatch(limits.seconds)
     plan = Plan(formulation, first_plan(formulation, limits, watch, worker, True), [])
     found = Found({}, {}, None)
-    search_large(plan, found, None, limits, Teller(plan, watch), (worker, worker))
+    search_large(plan, found, None, limits, Teller(plan, watch), (worker, second or worker))
     fill_up(plan, watch)
     values = goal_values(formulation, plan.columns)
     certificate, bounds = prove_all(formulation, values, found.proposed, 60.0, limits)
@@ -191,15 +193,15 @@ def as_large(formulation: Formulation, limits: Limits, worker: Worker) -> Answer
     return Answer(plan.chosen, goals, Ending.WORK_LIMIT, certificate, tuple(plan.trace), Start(plan.chosen))
 
 
-def hunt_as_large(drawn: Drawn, work: int, seed: int, worker: Worker) -> None:
+def hunt_as_large(drawn: Drawn, limits: Limits, worker: Worker, second: Worker | None = None) -> None:
     instance, policy = drawn.instance, drawn.policy
     optimum = specified_or_none(instance, policy)
     if optimum is None:
         with pytest.raises(ContradictionError):
-            as_large(Quarry.of(instance, policy).formulation, Limits(SECONDS, work, seed), worker)
+            as_large(Quarry.of(instance, policy).formulation, limits, worker, second)
         return
     quarry = Quarry.of(instance, policy)
-    answer = as_large(quarry.formulation, Limits(SECONDS, work, seed), worker)
+    answer = as_large(quarry.formulation, limits, worker, second)
     quarry.check(answer)
     assert_no_bound_is_beaten(answer.goals, optimum)
 
@@ -247,7 +249,16 @@ def worker() -> Iterator[Worker]:
 @quick
 @given(drawn=cases(), work=works, seed=st.integers(0, 9))
 def test_no_answer_of_the_path_of_large_models_is_wrong(worker: Worker, drawn: Drawn, work: int, seed: int) -> None:
-    hunt_as_large(drawn, work, seed, worker)
+    hunt_as_large(drawn, Limits(SECONDS, work, seed), worker)
+
+
+@settings(quick, max_examples=5)
+@given(drawn=cases(), seed=st.integers(0, 9))
+def test_no_answer_is_wrong_where_a_second_thread_prices_the_goals_to_come(
+    worker: Worker, drawn: Drawn, seed: int
+) -> None:
+    with Worker() as second:
+        hunt_as_large(drawn, Limits(SHORT, seed=seed, threads=2), worker, second)
 
 
 @settings(quick, max_examples=3)
@@ -301,7 +312,7 @@ def test_what_is_drawn_is_worth_hunting_in() -> None:
 def test_no_answer_of_the_path_of_large_models_is_wrong_in_many(
     worker: Worker, drawn: Drawn, work: int, seed: int
 ) -> None:
-    hunt_as_large(drawn, work, seed, worker)
+    hunt_as_large(drawn, Limits(SECONDS, work, seed), worker)
 
 
 @pytest.mark.slow

@@ -9,23 +9,17 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from allocator.answer import Limits, silent
+from allocator.answer import Limits
 from allocator.backends.process import Worker
 from allocator.certificate import SCALE, bound_of, certified_bound, goal_rows, held_value, whole_prices
 from allocator.formulation import Model
 from allocator.instance import Floats
 from allocator.solve.construct import own_gains
 from allocator.solve.dual import OutOfTimeError
-from allocator.solve.lexicographic import Found, search_large
-from allocator.solve.loader import complete
 from allocator.solve.patterns import PatternWindow, SessionPricing, sharpen, starts_in, table_sizes
-from allocator.solve.plan import Plan
-from allocator.solve.prove import entry_prices, prove, prove_all, sharpened_beside
+from allocator.solve.prove import entry_prices, prove, prove_all
 from allocator.solve.soft_patterns import Tables, logarithmic, plain, soften_patterns, without_table
-from allocator.solve.teller import Teller
-from allocator.stopwatch import Stopwatch
 from tests.models_of_arrays import RowList, all_plans, model_of, random_model
-from tests.solve.towns import city
 
 
 def tables_of(
@@ -265,38 +259,6 @@ def test_word_that_time_is_over_ends_a_sharpening_with_the_best_so_far() -> None
     settled = sharpen(model, gains, held, start, seconds=60.0)
     once, early, late = (bound_of(model, 0, [], whole_prices(u), SCALE, True) for u in (start, stopped, settled))
     assert late < early <= once
-
-
-def test_what_is_sharpened_beside_a_search_ends_with_it_and_proves_more() -> None:
-    model, told = packing(), list[float]()
-    start = entry_prices(model, own_gains(model, 0), arc_prices(model))
-    with sharpened_beside(model, 0, [], arc_prices(model), 60.0, told.append) as future:
-        found = future.result()
-    once, sharpened = (bound_of(model, 0, [], whole_prices(u), SCALE, True) for u in (start, found))
-    assert sharpened < once
-    assert told, "people hear of it while it goes on"
-
-
-def test_a_search_that_is_interrupted_does_not_wait_for_what_is_sharpened_beside_it() -> None:
-    def interrupted() -> None:
-        with sharpened_beside(city()[2], 0, [], np.zeros(city()[2].n_rows), 600.0, silent):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-
-
-@pytest.mark.parametrize(("threads", "work", "sharpened"), [(2, None, [0]), (1, None, []), (2, 8, [])])
-def test_one_goal_is_sharpened_beside_its_search_where_a_thread_has_nothing_else_to_do(
-    threads: int, work: int | None, sharpened: list[int]
-) -> None:
-    model, watch = city()[2], Stopwatch(6.0)
-    plan, found = Plan(model, complete(model, model.fixed.copy()), []), Found({}, {}, None)
-    with Worker() as worker:
-        limits = Limits(seconds=6.0, threads=threads, work=work)
-        search_large(plan, found, None, limits, Teller(plan, watch), (worker, worker))
-    assert list(found.sharpened) == sharpened
-    assert [len(prices) for prices in found.proposed.values()] == [1 + len(sharpened)]
 
 
 def test_proof_from_proposed_prices_is_sharpened_in_the_seconds_left() -> None:

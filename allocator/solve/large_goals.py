@@ -1,0 +1,221 @@
+"""large_goals: the goals of a large model in order: all together, then one after the other, each at its prices.
+
+Where there is a second thread nobody waits for prices: those of a goal are looked for while the goal before it is
+improved, at values that are not its last; what they prove of the next goal then hardly changes. Where there is one goal
+its bound is sharpened while it is searched.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+
+from allocator.answer import Limits
+from allocator.backends.process import Worker
+from allocator.certificate import goal_rows, held_value
+from allocator.ending import Ending
+from allocator.instance import Bools, Floats
+from allocator.solve.construct import option_gain, own_gains
+from allocator.solve.dual import OutOfTimeError
+from allocator.solve.exact import GoalSolve
+from allocator.solve.large import LargeSearch, moved_goals
+from allocator.solve.pace import Pace
+from allocator.solve.patterns import sharpen
+from allocator.solve.plan import Plan
+from allocator.solve.prove import LARGEST_SHARPENED, dual_prices, entry_prices
+from allocator.solve.sweep import sweep_concerned
+from allocator.solve.teller import Teller
+from allocator.stopwatch import Stopwatch
+
+LAST_PROOF_SHARE, LAST_PROOFS_SHARE = 0.4, 0.2
+"""Of the seconds, left for sharpening the prices of the one goal, or of all goals."""
+LAST_LOOK_SHARE = 0.08
+"""The same where that is done already, or the model is too large for it: prices are looked at, and not sharpened."""
+TOGETHER_SHARE = 0.15
+"""Of what is left at the beginning, for all goals together."""
+PROOF_SHARE_OF_GOAL = 0.4
+"""Of the seconds of a goal, at most for the prices that prove its bound."""
+POLISH = 0.1
+"""The same where they were looked for beside the goal before."""
+BLIND_SHARE = 0.3
+"""Of the seconds of a goal that no placement gains on by itself: moves find little there."""
+SHORTEST_SECONDS = 0.5
+"""Less than this is not begun: a child process alone takes as long to start."""
+
+
+@dataclass(eq=False)
+class Found:
+    """What a search has found beside its plan: how goals ended, and prices of goals and of all goals together."""
+
+    solves: dict[int, GoalSolve]
+    of_goals: dict[int, Floats]
+    of_sum: Floats | None
+    sharpened: dict[int, Floats] = field(default_factory=dict)
+    ahead: set[int] = field(default_factory=set)
+    """Goals whose prices were looked for beside the goal before."""
+
+    @property
+    def proposed(self) -> dict[int, list[Floats]]:
+        """Prices of every goal that has some, the best last."""
+        of_both = {k: (prices, self.sharpened.get(k)) for k, prices in self.of_goals.items()}
+        return {k: [prices for prices in found if prices is not None] for k, found in of_both.items()}
+
+
+def search_large(
+    plan: Plan, found: Found, chosen: Bools | None, limits: Limits, teller: Teller, workers: tuple[Worker, Worker]
+) -> None:
+    """Improve a plan too large for exact solvers; `chosen` (n_options,) are placements to begin from."""
+    moved, watch = moved_goals(plan.model), teller.watch
+    if not moved or watch.left < SHORTEST_SECONDS:
+        return
+    teller.turn(moved[0])
+    alone, two = len(moved) == 1, limits.threads > 1 and limits.work is None
+    if np.isfinite(limits.seconds):
+        sharpens_last = plan.model.n_options <= LARGEST_SHARPENED and not (alone and two)
+        share = (LAST_PROOF_SHARE if alone else LAST_PROOFS_SHARE) if sharpens_last else LAST_LOOK_SHARE
+        watch = watch.reserving(share * watch.left)
+    large = LargeSearch(plan, limits.seed, teller.heard, workers[0], found.of_sum, teller.bounded)
+    goals = LargeGoals(large, found, limits, teller, watch, workers, moved, two)
+    if alone:
+        goals.alone(moved[0], chosen)
+    else:
+        goals.together(chosen)
+    found.of_sum = large.prices
+    goals.in_order()
+
+
+@dataclass(frozen=True, eq=False)
+class LargeGoals:
+    """The goals of one search: `moved` are those that columns change; `two`: a second thread may do something."""
+
+    large: LargeSearch
+    found: Found
+    limits: Limits
+    teller: Teller
+    watch: Stopwatch
+    workers: tuple[Worker, Worker]
+    moved: list[int]
+    two: bool
+
+    def alone(self, k: int, chosen: Bools | None) -> None:
+        """The one goal that moves."""
+        pace = self._pace(1.0)
+
+        @contextmanager
+        def meanwhile(prices: Floats) -> Iterator[None]:
+            self.found.of_goals[k] = np.append(prices, np.zeros(k))
+            with self._beside(partial(self._sharpened, k, pace.left)) as future:
+                yield
+            if future is not None:
+                self.found.sharpened[k] = future.result()
+
+        self.large.together(pace, chosen, meanwhile)
+
+    def together(self, chosen: Bools | None) -> None:
+        """All goals, each weighing more than those after it."""
+        pace = self._pace(TOGETHER_SHARE)
+        with self._pricing(self.moved[0], [], pace):
+            self.large.together(pace, chosen)
+
+    def in_order(self) -> None:
+        """One goal after the other, those before held. Where only one moves it is done."""
+        plan, held = self.large.plan, list[int]()
+        for k, goal in enumerate(plan.model.goals):
+            begun = self.watch.elapsed
+            ending = Ending.WORK_LIMIT if self.limits.work is not None else Ending.TIME_LIMIT
+            if self.teller.turn(k) == goal.value(plan.columns):
+                ending = Ending.OPTIMAL
+            elif self.watch.left < SHORTEST_SECONDS:
+                break
+            elif len(self.moved) > 1:
+                self._one(k, held, self._pace(goal_share(k, len(plan.model.goals))))
+            self.found.solves[k] = GoalSolve(None, None, ending, self.watch.elapsed - begun)
+            self.teller.note()
+            held.append(held_value(plan.model, k, goal.value(plan.columns)))
+
+    def _one(self, k: int, held: list[int], pace: Pace) -> None:
+        """Goal k: its prices, or what is left to find of them, and then the plan, while the next goal is priced.
+
+        Piece by piece, exactly; by moves where no placement gains on the goal by itself.
+        """
+        plan = self.large.plan
+        share = POLISH if k in self.found.ahead else PROOF_SHARE_OF_GOAL
+        short, begin = pace.part(share), self.found.of_goals.get(k)
+        prices = dual_prices(plan.model, k, held, begin, short.seconds, short.steps, self.teller.bounded)
+        self.found.of_goals[k] = prices
+        rest, heard = pace.rest(1.0 - share), self.large.heard
+        with self._pricing(next((later for later in self.moved if later > k), None), held, rest):
+            if (option_gain(plan.model, k) > 0).any():
+                crew = self.workers[: self.limits.threads]
+                sweep_concerned(plan, held, prices, rest, self.limits.seed, crew, heard)
+            else:
+                self.large.one(held, rest.part(BLIND_SHARE))
+
+    @contextmanager
+    def _pricing(self, k: int | None, held: Sequence[int], pace: Pace) -> Iterator[None]:
+        """While the block runs goal k is priced: `held` are the first goals, the next are held as the plan has them."""
+        if k is None:
+            yield
+            return
+        plan = self.large.plan
+        between = range(len(held), k)
+        values = [*held, *(held_value(plan.model, j, plan.model.goals[j].value(plan.columns)) for j in between)]
+        begin = self.found.of_goals.get(k)
+        with self._beside(partial(dual_prices, plan.model, k, values, begin, pace.left, None)) as future:
+            yield
+        if future is not None:
+            self.found.of_goals[k] = future.result()
+            self.found.ahead.add(k)
+
+    def _sharpened(self, k: int, seconds: float, tell: Callable[[float], None]) -> Floats:
+        """Prices of goal k with sessions as units, sharpened from those found."""
+        plan = self.large.plan
+        model, gains = plan.model, own_gains(plan.model, k)
+        held = [held_value(model, j, goal.value(plan.columns)) for j, goal in enumerate(model.goals[:k])]
+
+        def bounded(bound: float) -> None:
+            self.teller.bounded(bound)
+            tell(bound)
+
+        start = entry_prices(model, gains, self.found.of_goals[k])
+        return sharpen(model, gains, goal_rows(model, held), start, seconds=seconds, tell=bounded)
+
+    def _beside(
+        self, find: Callable[[Callable[[float], None]], Floats]
+    ) -> AbstractContextManager[Future[Floats] | None]:
+        """find(tell) by a thread of its own while the block runs, where there is one."""
+        return beside(find) if self.two else nullcontext()
+
+    def _pace(self, share: float) -> Pace:
+        """Such a share of what is left; of the work, what one of many stretches gets."""
+        work = self.limits.work
+        steps = None if work is None else max(4, work if len(self.moved) == 1 else work // 4)
+        return Pace(share * self.watch.left, steps)
+
+
+@contextmanager
+def beside(find: Callable[[Callable[[float], None]], Floats]) -> Iterator[Future[Floats]]:
+    """find(tell) by a thread of its own while the block runs; after that what it tells ends it, by OutOfTimeError."""
+    stopped = threading.Event()
+
+    def tell(_: float) -> None:
+        if stopped.is_set():
+            raise OutOfTimeError
+
+    with ThreadPoolExecutor(1) as thread:
+        future = thread.submit(find, tell)
+        try:
+            yield future
+        finally:
+            stopped.set()
+
+
+def goal_share(k: int, n_goals: int) -> float:
+    """Share of what is left for goal k of n: earlier goals may take four times an even share."""
+    return min(1.0, 4.0 / (n_goals - k + 3))

@@ -1,0 +1,82 @@
+"""What a second thread does beside a search: it ends with it, and what it found is used."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from allocator.answer import Limits
+from allocator.backends.process import Worker
+from allocator.certificate import SCALE, bound_of, whole_prices
+from allocator.instance import Floats
+from allocator.solve.construct import own_gains
+from allocator.solve.dual import OutOfTimeError
+from allocator.solve.large_goals import Found, beside, search_large
+from allocator.solve.loader import complete
+from allocator.solve.plan import Plan
+from allocator.solve.prove import entry_prices
+from allocator.solve.teller import Teller
+from allocator.stopwatch import Stopwatch
+from tests.solve.towns import city
+
+SECONDS = 6.0
+
+
+def until_told(tell: Callable[[float], None]) -> Floats:
+    """Goes on until what it tells ends it, then gives what it has."""
+    try:
+        while True:
+            time.sleep(0.01)
+            tell(0.0)
+    except OutOfTimeError:
+        return np.ones(1)
+
+
+def test_what_goes_on_beside_a_block_ends_with_it_and_hands_over_what_it_has() -> None:
+    with beside(until_told) as future:
+        time.sleep(0.1)
+        assert not future.done()
+    assert future.result().tolist() == [1.0]
+
+
+def test_a_block_that_is_interrupted_ends_what_goes_on_beside_it() -> None:
+    found = []
+
+    def interrupted() -> None:
+        with beside(until_told) as future:
+            found.append(future)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert found[0].done()
+
+
+def test_an_error_beside_a_block_is_raised() -> None:
+    def fail(tell: Callable[[float], None]) -> Floats:
+        raise ValueError("no prices")
+
+    with beside(fail) as future:
+        pass
+    with pytest.raises(ValueError, match="no prices"):
+        future.result()
+
+
+@pytest.mark.parametrize(("threads", "work", "sharpened"), [(2, None, [0]), (1, None, []), (2, 8, [])])
+def test_one_goal_is_sharpened_beside_its_search_where_a_thread_has_nothing_else_to_do(
+    threads: int, work: int | None, sharpened: list[int]
+) -> None:
+    model, watch = city()[2], Stopwatch(SECONDS)
+    plan, found = Plan(model, complete(model, model.fixed.copy()), []), Found({}, {}, None)
+    with Worker() as worker, Worker() as second:
+        limits = Limits(seconds=SECONDS, threads=threads, work=work)
+        search_large(plan, found, None, limits, Teller(plan, watch), (worker, second))
+    assert list(found.sharpened) == sharpened
+    assert [len(prices) for prices in found.proposed.values()] == [1 + len(sharpened)]
+    if sharpened:
+        once, sharp = entry_prices(model, own_gains(model, 0), found.of_goals[0]), found.sharpened[0]
+        proven = [bound_of(model, 0, [], whole_prices(prices), SCALE, True) for prices in (once, sharp)]
+        assert proven[1] < proven[0]
