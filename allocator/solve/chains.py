@@ -1,7 +1,8 @@
 """chains: ejection chains, and the closing of sessions.
 
-An entry takes a place, whoever stood in its way takes another, and so on; a session that was opened is closed,
-another opened instead, and those dropped are placed again.
+An entry takes a place, whoever stood in its way takes another, and so on; where a row beyond the session is full, a
+budget or what a trust may send, those of it who are worth least give up their places wherever they are. A session that
+was opened is closed, another opened instead, and those dropped are placed again.
 """
 
 from __future__ import annotations
@@ -20,16 +21,20 @@ from allocator.solve.moves import (
     best_place,
     fill,
     fits,
+    fits_rows,
     is_open,
     note,
     put,
     settle,
     take,
+    takes_one_more,
     too_short,
 )
 
 DEPTH = 4
 """Ejections in one chain, at most."""
+MOST_OUT = 2
+"""Who may give up a place for one link of a chain, beside the session's own."""
 HOPELESS = 3.0
 """An option so many times the noise below the best so far is not looked at closely."""
 NOWHERE = -1e18
@@ -51,10 +56,13 @@ def step_target(
             continue
         here += noise * np.random.random()
         free = arrays.room[session] - state.load[session]
-        if weight <= free and fits(arrays, state, option):
-            if here + minute * weight > most:
-                found, ejected, most = option, -1, here + minute * weight
-            continue
+        if weight <= free and takes_one_more(arrays, state, session):
+            into_room = fits_rows(arrays, state, option)
+            worth = here + minute * weight if into_room else here
+            if worth > most:
+                found, ejected, most = option, -1, worth
+            if into_room:
+                continue
         for k in range(state.member_count[session]):
             other = state.members[session, k]
             held = state.place[other]
@@ -69,6 +77,48 @@ def step_target(
             if worth > most:
                 found, ejected, most = option, other, worth
     return found, ejected, most
+
+
+@compiled
+def make_room(arrays: Arrays, values: Values, state: State, option: int, noise: float) -> bool:
+    """Take out who is worth least of every row that does not take the option; does it fit then."""
+    for _ in range(MOST_OUT):
+        if fits(arrays, state, option):
+            return True
+        row = full_row(arrays, state, option)
+        found, least = -1, np.inf
+        if row >= 0:
+            for entry in range(len(state.place)):
+                held = state.place[entry]
+                if held >= 0 and stands_in(arrays, held, row):
+                    worth = values.reduced[held] - values.minute[arrays.session[held]] * arrays.weight[held]
+                    worth += noise * np.random.random()
+                    if worth < least:
+                        found, least = entry, worth
+        if found < 0:
+            return False
+        note(state, found)
+        take(arrays, values, state, found)
+    return fits(arrays, state, option)
+
+
+@compiled
+def full_row(arrays: Arrays, state: State, option: int) -> int:
+    """The first row of its own that is only used up and does not take the option; -1 for none."""
+    for k in range(arrays.row_start[option], arrays.row_start[option + 1]):
+        row = arrays.row[k]
+        if not arrays.soft[row] and state.activity[row] + arrays.coefficient[k] > arrays.upper[row]:
+            return int(row)
+    return -1
+
+
+@compiled
+def stands_in(arrays: Arrays, option: int, row: int) -> bool:
+    """Does the option use the row up by itself."""
+    for k in range(arrays.row_start[option], arrays.row_start[option + 1]):
+        if arrays.row[k] == row:
+            return bool(arrays.coefficient[k] > 0)
+    return False
 
 
 @compiled
@@ -104,11 +154,18 @@ def chain(
         if other >= 0:
             note(state, other)
             take(arrays, values, state, other)
-        if not fits(arrays, state, option):
+        back = state.number[LOG]
+        if not make_room(arrays, values, state, option, noise):
             # The rows beyond the session do not take it; settle sees what is left of the chain.
+            while state.number[LOG] > back:
+                state.number[LOG] -= 1
+                put(arrays, values, state, state.log_option[state.number[LOG]])
             if other >= 0:
-                put(arrays, values, state, state.log_option[state.number[LOG] - 1])
+                put(arrays, values, state, state.log_option[back - 1])
             break
+        for k in range(back, state.number[LOG]):
+            visited[n_visited] = arrays.session[state.log_option[k]]
+            n_visited += 1
         note(state, entry)
         put(arrays, values, state, option)
         visited[n_visited] = arrays.session[option]
@@ -189,7 +246,7 @@ def chain_many(
 ) -> None:
     """Chains of random depth from these entries in turn."""
     np.random.seed(seed)
-    visited = np.empty(DEPTH + 2, dtype=np.int64)
+    visited = np.empty(1 + DEPTH * (1 + MOST_OUT), dtype=np.int64)
     for start in starts:
         chain(arrays, values, state, start, 1 + np.random.randint(DEPTH), noise, temperature, visited)
 

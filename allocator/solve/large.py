@@ -8,8 +8,10 @@ order of the goals. Source: docs/decisions/0006-large-models.md.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,7 +23,7 @@ from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.solve.arrays import Layout, Part
 from allocator.solve.construct import option_rank, own_gains
-from allocator.solve.dual import MANY, Dual, solve_dual
+from allocator.solve.dual import MANY, Dual, OutOfTimeError, solve_dual
 from allocator.solve.improve import blended, near_the_best
 from allocator.solve.loader import complete
 from allocator.solve.pace import Pace
@@ -69,6 +71,7 @@ class LargeSearch:
     heard: Callable[[], None]
     worker: Worker
     prices: Floats | None = None
+    threads: int = 1
     bounded: Callable[[float], None] | None = None
     """Hears of bounds on the gains, where they are those of one goal in its own units."""
 
@@ -94,10 +97,16 @@ class LargeSearch:
         dual = self._dual(gains, pace)
         if part is None:
             part = Part.of(self.layout, self._core(gains, dual.prices) | (dual.shares > LOADED))
-        search = Search(part, gains, dual.prices, model.column_lower, self.seed)
-        search.start(order_of(dual, part) if chosen is None else np.flatnonzero(chosen[part.option]))
+        order = order_of(dual, part) if chosen is None else np.flatnonzero(chosen[part.option])
+        seeds = range(self.seed, self.seed + self.threads)
+        searches = [Search(part, gains, dual.prices, model.column_lower, seed) for seed in seeds]
+        rest = pace.rest(1.0 - DUAL_SHARE)
+        self._first(searches, order, rest.part(CYCLES[0]), 1.0 if chosen is None else WARMTH)
+        if chosen is None:
+            sweep_small(self.plan, (), rest.part(SWEEP_SHARE), self.seed, self.worker)
+        searches[0].adopt(self.plan.columns)
         with beside(dual.prices):
-            self._anneal(search, (), pace.rest(1.0 - DUAL_SHARE), 1.0 if chosen is None else WARMTH)
+            self._anneal(searches[0], (), rest, CYCLES[1:])
 
     def _loaded(self, gains: Floats) -> Part:
         """All options as one part, and from the first second a plan: everybody in order, wherever they fit."""
@@ -117,7 +126,7 @@ class LargeSearch:
         prices = np.concatenate([of_sum, np.zeros(k)])
         part = Part.of(self.layout, self._core(gains, of_sum), held)
         search = Search(part, gains, prices, self.plan.columns, self.seed + k + 1)
-        self._anneal(search, held, pace.rest(1.0 - DUAL_SHARE), WARMTH)
+        self._anneal(search, held, pace.rest(1.0 - DUAL_SHARE), CYCLES)
 
     def _core(self, gains: Floats, prices: Floats) -> Bools:
         """(n_options,) options near the best of their entry at these prices (n_rows,), and the plan's own.
@@ -145,18 +154,43 @@ class LargeSearch:
         self.prices = dual.prices
         return dual
 
-    def _anneal(self, search: Search, held: Sequence[int], pace: Pace, warmth: float) -> None:
-        """Annealings within a pace, each from the best plan so far; after the first, small parts exactly."""
-        plan = self.plan
-        for share in CYCLES:
-            search.cycle(pace.part(share), HOT * warmth, self.heard)
-            if search.best is not None:
-                plan.offer(complete(plan.model, search.part.chosen(search.best.place)), held)
-            if warmth != WARMTH:
-                sweep_small(plan, held, pace.part(SWEEP_SHARE), self.seed, self.worker)
-            warmth = WARMTH
-            search.adopt(plan.columns)
-        sweep_small(plan, held, pace.part(SWEEP_SHARE), self.seed, self.worker)
+    def _first(self, searches: Sequence[Search], order: Ints, pace: Pace, warmth: float) -> None:
+        """The first annealing, from these options, by several searches side by side: they end far apart."""
+
+        stopped = threading.Event()
+
+        def go_on() -> None:
+            if stopped.is_set():
+                raise OutOfTimeError
+
+        def anneal(search: Search, heard: Callable[[], None]) -> None:
+            with suppress(OutOfTimeError):
+                search.start(order)
+                search.cycle(pace, HOT * warmth, heard)
+
+        with ThreadPoolExecutor(len(searches)) as threads:
+            others = [threads.submit(anneal, search, go_on) for search in searches[1:]]
+            try:
+                anneal(searches[0], self.heard)
+            except BaseException:
+                stopped.set()
+                raise
+            for other in others:
+                other.result()
+        for search in searches:
+            self._offer(search, ())
+
+    def _anneal(self, search: Search, held: Sequence[int], pace: Pace, cycles: Sequence[float]) -> None:
+        """Annealings of such shares of a pace, each from the best plan so far; then small parts, exactly."""
+        for share in cycles:
+            search.cycle(pace.part(share), HOT * WARMTH, self.heard)
+            self._offer(search, held)
+            search.adopt(self.plan.columns)
+        sweep_small(self.plan, held, pace.part(SWEEP_SHARE), self.seed, self.worker)
+
+    def _offer(self, search: Search, held: Sequence[int]) -> None:
+        if search.best is not None:
+            self.plan.offer(complete(self.plan.model, search.part.chosen(search.best.place)), held)
 
 
 def order_of(dual: Dual, part: Part) -> Ints:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -33,7 +33,7 @@ from allocator.solve.sweep import sweep_concerned
 from allocator.solve.teller import Teller
 from allocator.stopwatch import Stopwatch
 
-LAST_PROOF_SHARE, LAST_PROOFS_SHARE = 0.4, 0.2
+LAST_PROOF_SHARE, LAST_PROOFS_SHARE = 0.4, 0.1
 """Of the seconds, left for sharpening the prices of the one goal, or of all goals."""
 LAST_LOOK_SHARE = 0.08
 """The same where that is done already, or the model is too large for it: prices are looked at, and not sharpened."""
@@ -80,7 +80,8 @@ def search_large(
         sharpens_last = plan.model.n_options <= LARGEST_SHARPENED and not (alone and two)
         share = (LAST_PROOF_SHARE if alone else LAST_PROOFS_SHARE) if sharpens_last else LAST_LOOK_SHARE
         watch = watch.reserving(share * watch.left)
-    large = LargeSearch(plan, limits.seed, teller.heard, workers[0], found.of_sum, teller.bounded)
+    threads = 2 if alone and two else 1
+    large = LargeSearch(plan, limits.seed, teller.heard, workers[0], found.of_sum, threads, teller.bounded)
     goals = LargeGoals(large, found, limits, teller, watch, workers, moved, two)
     if alone:
         goals.alone(moved[0], chosen)
@@ -110,10 +111,12 @@ class LargeGoals:
         @contextmanager
         def meanwhile(prices: Floats) -> Iterator[None]:
             self.found.of_goals[k] = np.append(prices, np.zeros(k))
-            with self._beside(partial(self._sharpened, k, pace.left)) as future:
+            if not self.two:
                 yield
-            if future is not None:
-                self.found.sharpened[k] = future.result()
+                return
+            with beside(partial(self._sharpened, k, pace.left)) as future:
+                yield
+            self.found.sharpened[k] = future.result()
 
         self.large.together(pace, chosen, meanwhile)
 
@@ -160,18 +163,17 @@ class LargeGoals:
     @contextmanager
     def _pricing(self, k: int | None, held: Sequence[int], pace: Pace) -> Iterator[None]:
         """While the block runs goal k is priced: `held` are the first goals, the next are held as the plan has them."""
-        if k is None:
+        if k is None or not self.two:
             yield
             return
         plan = self.large.plan
         between = range(len(held), k)
         values = [*held, *(held_value(plan.model, j, plan.model.goals[j].value(plan.columns)) for j in between)]
         begin = self.found.of_goals.get(k)
-        with self._beside(partial(dual_prices, plan.model, k, values, begin, pace.left, None)) as future:
+        with beside(partial(dual_prices, plan.model, k, values, begin, pace.left, None)) as future:
             yield
-        if future is not None:
-            self.found.of_goals[k] = future.result()
-            self.found.ahead.add(k)
+        self.found.of_goals[k] = future.result()
+        self.found.ahead.add(k)
 
     def _sharpened(self, k: int, seconds: float, tell: Callable[[float], None]) -> Floats:
         """Prices of goal k with sessions as units, sharpened from those found."""
@@ -185,12 +187,6 @@ class LargeGoals:
 
         start = entry_prices(model, gains, self.found.of_goals[k])
         return sharpen(model, gains, goal_rows(model, held), start, seconds=seconds, tell=bounded)
-
-    def _beside(
-        self, find: Callable[[Callable[[float], None]], Floats]
-    ) -> AbstractContextManager[Future[Floats] | None]:
-        """find(tell) by a thread of its own while the block runs, where there is one."""
-        return beside(find) if self.two else nullcontext()
 
     def _pace(self, share: float) -> Pace:
         """Such a share of what is left; of the work, what one of many stretches gets."""

@@ -217,9 +217,13 @@ def fits(arrays: Arrays, state: State, option: int) -> bool:
     session = arrays.session[option]
     if state.load[session] + arrays.weight[option] > arrays.room[session]:
         return False
-    if state.cases[session] >= arrays.most[session] or state.member_count[session] >= state.members.shape[1]:
-        return False
-    return fits_rows(arrays, state, option)
+    return takes_one_more(arrays, state, session) and fits_rows(arrays, state, option)
+
+
+@compiled
+def takes_one_more(arrays: Arrays, state: State, session: int) -> bool:
+    """May the session have one case more."""
+    return bool(state.cases[session] < arrays.most[session] and state.member_count[session] < state.members.shape[1])
 
 
 @compiled

@@ -11,7 +11,7 @@ Source: normalised cuts (Shi and Malik, 2000); docs/decisions/0031-regions.md.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -34,6 +34,8 @@ SMALLEST_SIDE = 0.2
 """Of the options of a part that is cut, those of the smaller side at least."""
 LOCAL, MAJORITY = 0.8, 0.5
 """Share of a group's options in one region above which the group is of that region; the same for kinds of session."""
+LOSES_MUCH = 0.2
+"""Share of a group's options across a border above which it gets sessions there."""
 NEEDED = 0.1
 """Share of a group's options in one unit above which it needs it."""
 REFINEMENTS, TOO_LARGE = 2, 1.3
@@ -79,7 +81,7 @@ def cut_into_regions(model: Model, most: int) -> Regions:
         if (lost := losses(model, found)) >= least:
             break
         best, least = found, lost
-    return best
+    return lending(model, best)
 
 
 def regions_of(model: Model, of_session: Ints) -> Regions:
@@ -104,6 +106,25 @@ def local_groups(model: Model, homes: Ints) -> Iterator[tuple[Ints, int]]:
         people = np.bincount(homes[model.entry[option]], minlength=1)
         if people.max() > LOCAL * len(option):
             yield option, int(people.argmax())
+
+
+def lending(model: Model, regions: Regions) -> Regions:
+    """The same regions, where groups that lose much across a border get sessions there, of each kind by their options.
+
+    A row that compares a group with everybody would hold everybody back otherwise.
+    """
+    of_session, kind = regions.of_session.copy(), model.alike[model.session]
+    n_kinds = n_kinds_of(model)
+    options = np.bincount(kind, minlength=n_kinds)
+    for option, home in local_groups(model, regions.of_entry):
+        away = option[of_session[model.session[option]] != home]
+        if len(away) > LOSES_MUCH * len(option):
+            wanted = np.bincount(kind[away], minlength=n_kinds) / np.maximum(options, 1)
+            for number in np.flatnonzero(wanted):
+                theirs = np.flatnonzero((model.alike == number) & (of_session != home))
+                steps = np.floor(np.arange(len(theirs) + 1) * wanted[number] + 0.5)
+                of_session[theirs[np.diff(steps) > 0]] = home
+    return replace(regions, of_session=of_session)
 
 
 def where_needed(model: Model, of_unit: Ints, unit_of_session: Ints, size: Ints) -> Ints:

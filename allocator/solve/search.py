@@ -38,7 +38,7 @@ DEMAND = 20.0
 """Bonus of a place for somebody who must have one, per largest worth."""
 REPACKS, CHAINS, CLOSES = 2, 6, 0.5
 """Moves of each kind in a segment, per session (closes: per session that can be opened)."""
-MOST_MOVES = 1000
+MOST_MOVES = 100
 """Repackings in a segment at most, so that prices, progress and time are looked at often."""
 
 

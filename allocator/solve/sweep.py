@@ -26,7 +26,7 @@ from allocator.solve.plan import Plan
 
 SMALL_PART, PART_SECONDS = 3000, 8.0
 """Options of a part that is solved for all goals at once, and seconds that it may take."""
-PIECE_SECONDS, PATIENCE = 1.5, 30
+PIECE_SECONDS, PATIENCE = 2.5, 30
 """Seconds that a piece may take, and how many by chance may bring nothing, one after the other."""
 KEPT = 300
 """How many entries keep their places before a typical gain of the goal counts as little: whom a goal does not concern
