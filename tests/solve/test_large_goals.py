@@ -12,12 +12,16 @@ from allocator.answer import Limits
 from allocator.backends.process import Worker
 from allocator.certificate import SCALE, bound_of, whole_prices
 from allocator.instance import Floats
+from allocator.solve.arrays import Part
 from allocator.solve.construct import own_gains
 from allocator.solve.dual import OutOfTimeError
+from allocator.solve.large import LargeSearch
 from allocator.solve.large_goals import Found, beside, search_large
 from allocator.solve.loader import complete
+from allocator.solve.pace import Pace
 from allocator.solve.plan import Plan
 from allocator.solve.prove import entry_prices
+from allocator.solve.search import Search
 from allocator.solve.teller import Teller
 from allocator.stopwatch import Stopwatch
 from tests.solve.towns import city
@@ -80,3 +84,30 @@ def test_one_goal_is_sharpened_beside_its_search_where_a_thread_has_nothing_else
         once, sharp = entry_prices(model, own_gains(model, 0), found.of_goals[0]), found.sharpened[0]
         proven = [bound_of(model, 0, [], whole_prices(prices), SCALE, True) for prices in (once, sharp)]
         assert proven[1] < proven[0]
+
+
+def test_two_first_annealings_side_by_side_stop_where_one_is_interrupted() -> None:
+    model = city()[2]
+    plan = Plan(model, complete(model, model.fixed.copy()), [])
+    begun = time.monotonic()
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with Worker() as worker, pytest.raises(KeyboardInterrupt):
+        LargeSearch(plan, 0, interrupt, worker, threads=2, bounded=lambda bound: None).together(Pace(60.0), None)
+    assert time.monotonic() - begun < 40.0
+
+
+def test_the_better_of_two_first_annealings_is_gone_on_from() -> None:
+    model = city()[2]
+    plan = Plan(model, complete(model, model.fixed.copy()), [])
+    with Worker() as worker:
+        large = LargeSearch(plan, 0, lambda: None, worker, threads=2)
+        part = Part.of(large.layout, np.ones(model.n_options, dtype=bool))
+        worth = model.goals[0].values.astype(np.float64)
+        searches = [Search(part, worth, np.zeros(model.n_rows), model.column_lower, seed) for seed in (0, 1)]
+        large._first(searches, np.arange(len(part.option)), Pace(1.0), 1.0)
+    reached = [search.best.worth for search in searches if search.best is not None]
+    assert len(reached) == 2
+    assert model.goals[0].value(plan.columns) - model.goals[0].constant >= max(reached) - 1e-6

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -31,7 +31,16 @@ from allocator.solve.crew import Crew, Key, done_by, local_crew
 from allocator.solve.exact import solve_goal
 from allocator.solve.loader import complete, feasible
 from allocator.solve.part_model import Shares, part_model, parts_of
-from allocator.solve.partition import LARGEST_UNIT, LOCAL, cut_into_regions, homes_of, units_of
+from allocator.solve.partition import (
+    LARGEST_UNIT,
+    LOCAL,
+    Regions,
+    cut_into_regions,
+    homes_of,
+    lending,
+    losses,
+    units_of,
+)
 from allocator.solve.regions import solve_by_region
 from allocator.stopwatch import Stopwatch
 from tests.models_of_arrays import RowList, model_of
@@ -107,6 +116,25 @@ def test_kinds_of_session_that_share_a_narrow_row_stay_together() -> None:
     size = np.full(4, 10)
     assert units_of(model, size, int(20 / LARGEST_UNIT)).tolist() == [0, 1, 2, 1]
     assert units_of(model, size, int(20 / LARGEST_UNIT) - 1).tolist() == [0, 1, 2, 3]
+
+
+def test_a_group_that_loses_much_across_a_border_gets_sessions_there_by_its_share_of_the_options() -> None:
+    """Ten of a group have 40 options at four lists of the other region, whose own twenty have 80: a third of four."""
+    pairs = [(entry, 0) for entry in range(200)]
+    pairs += [(entry, session) for entry in range(200, 210) for session in range(5)]
+    pairs += [(entry, session) for entry in range(210, 230) for session in range(1, 5)]
+    found = RowList()
+    for entry in range(230):
+        found.add([(option, 1) for option, (of, _) in enumerate(pairs) if of == entry], upper=1)
+    members = [(0 if entry < 210 else 2, option) for option, (entry, _) in enumerate(pairs)]
+    members += [(1, option) for option, (entry, _) in enumerate(pairs) if 200 <= entry < 210]
+    for group in range(3):
+        found.add([], upper=20, weights=[(group, 1)])
+    model = model_of(pairs, 5, found.rows(len(pairs), members), [[1] * len(pairs)], n_one_place=230)
+    model = replace(model, alike=np.array([0, 1, 1, 1, 1]))
+    regions = Regions(2, np.array([0, 1, 1, 1, 1]), np.repeat([0, 1], [210, 20]))
+    assert losses(model, regions) == (0.8, 40)
+    assert lending(model, regions).of_session.tolist() == [0, 1, 0, 1, 1]
 
 
 def test_every_part_is_small_enough_and_every_option_is_in_one() -> None:
