@@ -127,14 +127,15 @@ class Worker:
 
         `heard` is called with every incumbent as it comes. Raises WorkerFailedError if the function did.
         """
-        child = self._running()
-        stdin = child.process.stdin
-        assert stdin is not None
-        deadline = time.monotonic() + seconds + GRACE_SECONDS + STARTUP_SECONDS
-        pickle.dump((function, arguments), stdin, protocol=pickle.HIGHEST_PROTOCOL)
-        stdin.flush()
         incumbents: list[Any] = []
         try:
+            # Whatever interrupts this, from the first byte of the call, ends the child: it would answer somebody else.
+            child = self._running()
+            stdin = child.process.stdin
+            assert stdin is not None
+            deadline = time.monotonic() + seconds + GRACE_SECONDS + STARTUP_SECONDS
+            pickle.dump((function, arguments), stdin, protocol=pickle.HIGHEST_PROTOCOL)
+            stdin.flush()
             while True:
                 kind, payload = self._next(child, deadline)
                 if kind == "started":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -209,6 +211,30 @@ def test_the_end_of_the_process_leaves_no_waiting_child(end: str) -> None:
     )
     said = subprocess.run([sys.executable, "-c", program + end], capture_output=True, text=True, check=False).stdout
     assert gone_soon(int(said))
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_interrupt_while_a_call_is_handed_over_ends_the_child_which_would_answer_the_next(
+    monkeypatch: pytest.MonkeyPatch, sent: bool
+) -> None:
+    real = pickle.dump
+
+    def interrupted(call: object, stream: IO[bytes], **options: int) -> None:
+        if sent:
+            real(call, stream, **options)  # type: ignore[arg-type]
+        else:
+            stream.write(b"half of a call")
+        stream.flush()
+        raise KeyboardInterrupt
+
+    with Worker() as worker:
+        pid = pid_of(worker)
+        monkeypatch.setattr("allocator.backends.process.pickle.dump", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            worker.call(children.add, 1, 1, seconds=10)
+        monkeypatch.undo()
+        assert gone_soon(pid)
+        assert worker.call(children.add, 2, 3, seconds=10).result == 5
 
 
 def test_a_child_keeps_nothing_of_its_last_call(worker: Worker) -> None:
