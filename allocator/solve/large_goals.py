@@ -166,27 +166,29 @@ class LargeGoals:
         if k is None or not self.two:
             yield
             return
-        plan = self.large.plan
-        between = range(len(held), k)
-        values = [*held, *(held_value(plan.model, j, plan.model.goals[j].value(plan.columns)) for j in between)]
-        begin = self.found.of_goals.get(k)
-        with beside(partial(dual_prices, plan.model, k, values, begin, pace.left, None)) as future:
+        model, begin = self.large.plan.model, self.found.of_goals.get(k)
+        with beside(partial(dual_prices, model, k, self._held(k, held), begin, pace.left, None)) as future:
             yield
         self.found.of_goals[k] = future.result()
         self.found.ahead.add(k)
 
     def _sharpened(self, k: int, seconds: float, tell: Callable[[float], None]) -> Floats:
         """Prices of goal k with sessions as units, sharpened from those found."""
-        plan = self.large.plan
-        model, gains = plan.model, own_gains(plan.model, k)
-        held = [held_value(model, j, goal.value(plan.columns)) for j, goal in enumerate(model.goals[:k])]
+        model = self.large.plan.model
+        gains, rows = own_gains(model, k), goal_rows(model, self._held(k, []))
 
         def bounded(bound: float) -> None:
             self.teller.bounded(bound)
             tell(bound)
 
         start = entry_prices(model, gains, self.found.of_goals[k])
-        return sharpen(model, gains, goal_rows(model, held), start, seconds=seconds, tell=bounded)
+        return sharpen(model, gains, rows, start, seconds=seconds, tell=bounded)
+
+    def _held(self, k: int, held: Sequence[int]) -> list[int]:
+        """What the goals before goal k are held at: the first of them at these, the others as the plan has them."""
+        plan = self.large.plan
+        others = enumerate(plan.model.goals[len(held) : k], len(held))
+        return [*held, *(held_value(plan.model, j, goal.value(plan.columns)) for j, goal in others)]
 
     def _pace(self, share: float) -> Pace:
         """Such a share of what is left; of the work, what one of many stretches gets."""

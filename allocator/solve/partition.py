@@ -18,7 +18,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import eigsh
 
-from allocator.certificate import UNPRICED
+from allocator.certificate import priced_rows
 from allocator.compiled import compiled
 from allocator.formulation import Model
 from allocator.instance import Array, Bools, Floats, Ints
@@ -151,7 +151,7 @@ def units_of(model: Model, size: Ints, most: int) -> Ints:
     """
     unit, weight = np.arange(len(size)), size.copy()
     direct = model.rows.direct
-    kind, priced = model.alike[model.session], priced_of(model)
+    kind, priced = model.alike[model.session], priced_rows(model, 0)
     ends, kinds, _ = _kinds_of_rows(direct.indptr, direct.indices, kind, priced, len(size))
     for row in np.argsort(np.diff(ends), kind="stable"):
         units = np.unique(unit[kinds[ends[row] : ends[row + 1]]])
@@ -159,15 +159,6 @@ def units_of(model: Model, size: Ints, most: int) -> Ints:
             weight[units[0]] = weight[units].sum()
             unit[np.isin(unit, units)] = units[0]
     return np.unique(unit, return_inverse=True)[1]
-
-
-def priced_of(model: Model) -> Bools:
-    """(n_rows,) rows that are not of one entry alone."""
-    priced = np.ones(model.n_rows, dtype=bool)
-    for block in model.blocks:
-        if block.label == UNPRICED:
-            priced[block.start : block.stop] = False
-    return priced
 
 
 def n_kinds_of(model: Model) -> int:
@@ -181,7 +172,7 @@ def ties_of(model: Model) -> sparse.csr_array:
     kind = model.alike[model.session]
     of_entries = _kinds_of_entries(model.entry, kind, model.n_entries, n_kinds)
     direct, groups = model.rows.direct, model.rows.members
-    of_rows = _kinds_of_rows(direct.indptr, direct.indices, kind, priced_of(model), n_kinds)
+    of_rows = _kinds_of_rows(direct.indptr, direct.indices, kind, priced_rows(model, 0), n_kinds)
     of_groups = _kinds_of_rows(groups.indptr, groups.indices, kind, np.ones(groups.shape[0], dtype=bool), n_kinds)
     per_entry = max(1.0, model.n_options / max(1, len(of_entries[0]) - 1))
     weight = np.concatenate([np.ones(len(of_entries[0]) - 1), of_rows[2] / per_entry, of_groups[2] / per_entry])
@@ -268,9 +259,7 @@ def homes_of(model: Model, of_session: Ints, number: int, local: float) -> Ints:
     n_options, region = model.n_options, of_session[model.session]
     rows, groups = model.rows, model.rows.members
     asking = np.flatnonzero(rows.lower > rows.activity(model.column_lower))
-    for block in model.blocks:
-        if block.label == UNPRICED:
-            asking = asking[(asking < block.start) | (asking >= block.stop)]
+    asking = asking[priced_rows(model, 0)[asking]]
     asked = rows.direct[asking].tocoo()
     must = model.fixed.copy()
     must[asked.col[(asked.data > 0) & (asked.col < n_options)]] = True
