@@ -64,10 +64,11 @@ def cut_into_regions(model: Model, most: int) -> Regions:
     group that loses most with more, or everybody with fewer options across borders, and no region much too large.
     """
     size = np.bincount(model.alike[model.session], minlength=n_kinds_of(model))
-    unit = units_of(model, size, most)
+    of_rows = kinds_of_rows(model)
+    unit = units_of(of_rows, size, most)
     into = sparse.csr_array((np.ones(len(unit)), (np.arange(len(unit)), unit)))
     size = np.bincount(unit, size).astype(np.int64)
-    ties = sparse.csr_array(into.T @ ties_of(model) @ into)
+    ties = sparse.csr_array(into.T @ ties_of(model, of_rows) @ into)
     ties.setdiag(0.0)
     ties.sort_indices()
     of_unit, of_session = cut_units(ties, size, most), unit[model.alike]
@@ -144,15 +145,13 @@ def where_needed(model: Model, of_unit: Ints, unit_of_session: Ints, size: Ints)
     return np.unique(np.where(size > 0, found, of_unit), return_inverse=True)[1]
 
 
-def units_of(model: Model, size: Ints, most: int) -> Ints:
+def units_of(of_rows: tuple[Ints, Array, Floats], size: Ints, most: int) -> Ints:
     """(n_kinds,) number of the unit of each kind: kinds that share a row, narrow rows first, while a unit is small.
 
-    `size` (n_kinds,) options of each kind.
+    `of_rows` as `kinds_of_rows` has them; `size` (n_kinds,) options of each kind.
     """
     unit, weight = np.arange(len(size)), size.copy()
-    direct = model.rows.direct
-    kind, priced = model.alike[model.session], priced_rows(model, 0)
-    ends, kinds, _ = _kinds_of_rows(direct.indptr, direct.indices, kind, priced, len(size))
+    ends, kinds, _ = of_rows
     for row in np.argsort(np.diff(ends), kind="stable"):
         units = np.unique(unit[kinds[ends[row] : ends[row + 1]]])
         if len(units) > 1 and weight[units].sum() <= LARGEST_UNIT * most:
@@ -166,13 +165,18 @@ def n_kinds_of(model: Model) -> int:
     return int(model.alike.max(initial=-1)) + 1
 
 
-def ties_of(model: Model) -> sparse.csr_array:
+def kinds_of_rows(model: Model) -> tuple[Ints, Array, Floats]:
+    """Kinds that stand in each row, those of one entry left out: see `_kinds_of_rows`."""
+    direct, kind = model.rows.direct, model.alike[model.session]
+    return _kinds_of_rows(direct.indptr, direct.indices, kind, priced_rows(model, 0), n_kinds_of(model))
+
+
+def ties_of(model: Model, of_rows: tuple[Ints, Array, Floats]) -> sparse.csr_array:
     """(n_kinds, n_kinds) symmetric: how strongly two kinds hang together, in entries."""
     n_kinds = n_kinds_of(model)
     kind = model.alike[model.session]
     of_entries = _kinds_of_entries(model.entry, kind, model.n_entries, n_kinds)
-    direct, groups = model.rows.direct, model.rows.members
-    of_rows = _kinds_of_rows(direct.indptr, direct.indices, kind, priced_rows(model, 0), n_kinds)
+    groups = model.rows.members
     of_groups = _kinds_of_rows(groups.indptr, groups.indices, kind, np.ones(groups.shape[0], dtype=bool), n_kinds)
     per_entry = max(1.0, model.n_options / max(1, len(of_entries[0]) - 1))
     weight = np.concatenate([np.ones(len(of_entries[0]) - 1), of_rows[2] / per_entry, of_groups[2] / per_entry])

@@ -37,6 +37,7 @@ from allocator.solve.partition import (
     Regions,
     cut_into_regions,
     homes_of,
+    kinds_of_rows,
     lending,
     losses,
     units_of,
@@ -114,8 +115,8 @@ def test_kinds_of_session_that_share_a_narrow_row_stay_together() -> None:
     found.add([(entry, 1) for entry in range(40) if entry % 4 in (1, 3)], upper=9)
     model = model_of(pairs, 4, found.rows(40), [[1] * 40], n_one_place=40)
     size = np.full(4, 10)
-    assert units_of(model, size, int(20 / LARGEST_UNIT)).tolist() == [0, 1, 2, 1]
-    assert units_of(model, size, int(20 / LARGEST_UNIT) - 1).tolist() == [0, 1, 2, 3]
+    assert units_of(kinds_of_rows(model), size, int(20 / LARGEST_UNIT)).tolist() == [0, 1, 2, 1]
+    assert units_of(kinds_of_rows(model), size, int(20 / LARGEST_UNIT) - 1).tolist() == [0, 1, 2, 3]
 
 
 def test_a_group_that_loses_much_across_a_border_gets_sessions_there_by_its_share_of_the_options() -> None:
