@@ -25,11 +25,11 @@ def coarse_terms(pricing: Pricing) -> Terms | None:
     """The coarse terms of a pricing; None where too few sessions are alike."""
     model = pricing.model
     session = model.session[pricing.option]
-    column_of, n_columns = _columns(pricing.entry_start, model.alike[session])
+    column_of, n_columns = columns_of_kinds(pricing.entry_start, model.alike[session])
     if n_columns * LEAST_LIKE > len(session):
         return None
     fine = terms_of(pricing, np.arange(len(pricing.option)))
-    row_of = _like_rows(fine, column_of, _blocks(pricing))
+    row_of = like_rows(fine, column_of, blocks_of_live(pricing))
     n = int(row_of.max(initial=-1)) + 1
     merge = sparse.csr_array((np.ones(len(row_of)), (row_of, np.arange(len(row_of)))), shape=(n, len(row_of)))
     n_fine_own, n_groups = fine.weights.shape
@@ -51,7 +51,7 @@ def coarse_terms(pricing: Pricing) -> Terms | None:
     )
 
 
-def _blocks(pricing: Pricing) -> Ints:
+def blocks_of_live(pricing: Pricing) -> Ints:
     """(n_live,) block of every live row; rows over groups, and those that hold goals, are blocks of their own."""
     model, live = pricing.model, live_rows(pricing)
     block = len(model.blocks) + np.arange(len(pricing.lower))
@@ -60,7 +60,7 @@ def _blocks(pricing: Pricing) -> Ints:
     return np.unique(block[live], return_inverse=True)[1].astype(np.int64)
 
 
-def _like_rows(fine: Terms, column_of: Ints, block: Ints) -> Ints:
+def like_rows(fine: Terms, column_of: Ints, block: Ints) -> Ints:
     """(n_live,) number of each row among the coarse ones, in the order of the first row of each."""
     parent = np.arange(len(block))
     _unite(fine.entry_start, column_of, fine.places, block, int(block.max(initial=-1)) + 1, parent)
@@ -69,7 +69,7 @@ def _like_rows(fine: Terms, column_of: Ints, block: Ints) -> Ints:
 
 
 @compiled
-def _columns(entry_start: Ints, kind: Ints) -> tuple[Ints, int]:
+def columns_of_kinds(entry_start: Ints, kind: Ints) -> tuple[Ints, int]:
     """(n_options,) coarse column of every option, and how many there are; those of one entry stand together."""
     column_of = np.zeros(len(kind), dtype=np.int64)
     seen = np.full(kind.max() + 1 if len(kind) else 0, -1, dtype=np.int64)

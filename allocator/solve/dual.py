@@ -23,6 +23,7 @@ from allocator.answer import silent
 from allocator.formulation import Model
 from allocator.instance import Floats, Ints
 from allocator.solve.coarse import coarse_terms
+from allocator.solve.correction import CORRECTED_AT, correction_of
 from allocator.solve.pricing import Held, Pricing, typical_gain
 from allocator.solve.window import Window, terms_of
 
@@ -30,6 +31,8 @@ TEMPERATURES = (0.3, 0.1, 0.03, 0.01, *(0.004 * 0.4**step for step in range(12))
 """In typical gains; as many as precision asks for."""
 AFTER_COARSE, WARM = 0.03, 0.03
 """The temperatures that coarse prices, and given ones, go on from."""
+PAYS = 1e-3
+"""Of the bound, by how much less a correction must lower it to be the last."""
 COARSE = (0.3, 0.1, 0.03)
 """Temperatures over like sessions taken as one."""
 ITERATIONS, ITERATIONS_OF_MANY, MANY = 60, 25, 500_000
@@ -117,6 +120,17 @@ def solve_dual(
     return descent.result()
 
 
+def corrected_prices(
+    model: Model, gains: Floats, held: Held, start: Floats, *, seconds: float, work: int | None = None
+) -> Floats:
+    """Prices (n_rows + n_held,) no worse than `start`, those of like rows changed together: see `correction`."""
+    pricing = Pricing(model, np.asarray(gains, dtype=np.float64), held)
+    descent = Descent(pricing, start, Effort(time.monotonic() + seconds, work, silent))
+    with threadpool_limits(1), suppress(OutOfTimeError):
+        descent.correct()
+    return descent.best
+
+
 class Descent:
     """From price vector to price vector, the best one kept."""
 
@@ -162,6 +176,16 @@ class Descent:
                 break
             before = self.best_bound
 
+    def correct(self) -> None:
+        """Change the prices of like rows together, while that pays: see `correction`."""
+        for temperature in CORRECTED_AT:
+            before = self.best_bound
+            correction = correction_of(self.pricing, self.best, self.pricing.reduced(self.best))
+            correction.lower(temperature * self.typical, lambda: self.effort.spend(self.best_bound), self.look)
+            if before - self.best_bound < PAYS * abs(self.best_bound):
+                break
+        self.look(self.best)
+
     def settle(self, given: Window | None, temperature: float) -> float:
         """Minimise at one temperature until that pays no more, in windows or in the one given; how soft it then is."""
         for _ in range(LOOKS):
@@ -182,7 +206,7 @@ class Descent:
 
     def minimise(self, window: Window, temperature: float) -> float:
         """Some iterations at one temperature; by how much the softened bound fell in the second half of them."""
-        window.rescale(self.prices, temperature)
+        window.rescale(window.own_prices(self.prices), temperature)
         begun = window.variables(self.prices)
         first, _ = window.value_and_gradient(begun, temperature)
         lowest, found, halfway, evaluations = first, begun, first, 0

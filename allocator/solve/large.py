@@ -8,12 +8,10 @@ order of the goals. Source: docs/decisions/0006-large-models.md.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -23,8 +21,9 @@ from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.solve.arrays import Layout, Part
 from allocator.solve.construct import option_rank, own_gains
-from allocator.solve.dual import MANY, Dual, OutOfTimeError, solve_dual
-from allocator.solve.improve import blended, near_the_best
+from allocator.solve.dual import MANY, Dual, solve_dual
+from allocator.solve.halves import first_half, share_out, side_by_side
+from allocator.solve.improve import blended, near_the_best, parts
 from allocator.solve.loader import complete
 from allocator.solve.pace import Pace
 from allocator.solve.plan import Plan
@@ -97,16 +96,15 @@ class LargeSearch:
         dual = self._dual(gains, pace)
         if part is None:
             part = Part.of(self.layout, self._core(gains, dual.prices) | (dual.shares > LOADED))
-        order = order_of(dual, part) if chosen is None else np.flatnonzero(chosen[part.option])
-        seeds = range(self.seed, self.seed + self.threads)
-        searches = [Search(part, gains, dual.prices, model.column_lower, seed) for seed in seeds]
+        search = Search(part, gains, dual.prices, model.column_lower, self.seed)
+        search.start(order_of(dual, part) if chosen is None else np.flatnonzero(chosen[part.option]))
         rest = pace.rest(1.0 - DUAL_SHARE)
-        self._first(searches, order, rest.part(CYCLES[0]), 1.0 if chosen is None else WARMTH)
+        self._first(search, gains, dual.prices, rest.part(CYCLES[0]), HOT if chosen is None else HOT * WARMTH)
         if chosen is None:
             sweep_small(self.plan, (), rest.part(SWEEP_SHARE), self.seed, self.worker)
-        searches[0].adopt(self.plan.columns)
+        search.adopt(self.plan.columns)
         with beside(dual.prices):
-            self._anneal(searches[0], (), rest, CYCLES[1:])
+            self._anneal(search, (), rest, CYCLES[1:])
 
     def _loaded(self, gains: Floats) -> Part:
         """All options as one part, and from the first second a plan: everybody in order, wherever they fit."""
@@ -154,43 +152,41 @@ class LargeSearch:
         self.prices = dual.prices
         return dual
 
-    def _first(self, searches: Sequence[Search], order: Ints, pace: Pace, warmth: float) -> None:
-        """The first annealing, from these options, by several searches side by side: they end far apart."""
+    def _first(self, search: Search, gains: Floats, prices: Floats, pace: Pace, hot: float) -> None:
+        """The first annealing, from where a search stands: with two threads by one search of each half of the model.
 
-        stopped = threading.Event()
-
-        def go_on() -> None:
-            if stopped.is_set():
-                raise OutOfTimeError
-
-        def anneal(search: Search, heard: Callable[[], None]) -> None:
-            with suppress(OutOfTimeError):
-                search.start(order)
-                search.cycle(pace, HOT * warmth, heard)
-
-        with ThreadPoolExecutor(len(searches)) as threads:
-            others = [threads.submit(anneal, search, go_on) for search in searches[1:]]
-            try:
-                anneal(searches[0], self.heard)
-            except BaseException:
-                stopped.set()
-                raise
-            for other in others:
-                other.result()
-        for search in searches:
-            self._offer(search, ())
+        Where there are no halves two searches go over everything: they end far apart.
+        """
+        model, part = self.plan.model, search.part
+        searches, side = [search], None
+        if self.threads > 1:
+            columns = complete(model, part.chosen(search.state.place))
+            side = first_half(parts(model), model.entry, np.random.default_rng(self.seed))
+            if side is None:
+                searches.append(Search(part, gains, prices, columns, self.seed + 1))
+            else:
+                keep = np.zeros(model.n_options, dtype=bool)
+                keep[part.option] = True
+                halves = Part.of(self.layout, keep & side), Part.of(self.layout, keep & ~side)
+                searches = [Search(half, gains, prices, columns, self.seed) for half in halves]
+                share_out(searches)
+        side_by_side([partial(one.cycle, pace, hot) for one in searches], self.heard)
+        for plan in [[one] for one in searches] if side is None else [searches]:
+            self._offer(plan, ())
 
     def _anneal(self, search: Search, held: Sequence[int], pace: Pace, cycles: Sequence[float]) -> None:
         """Annealings of such shares of a pace, each from the best plan so far; then small parts, exactly."""
         for share in cycles:
             search.cycle(pace.part(share), HOT * WARMTH, self.heard)
-            self._offer(search, held)
+            self._offer([search], held)
             search.adopt(self.plan.columns)
         sweep_small(self.plan, held, pace.part(SWEEP_SHARE), self.seed, self.worker)
 
-    def _offer(self, search: Search, held: Sequence[int]) -> None:
-        if search.best is not None:
-            self.plan.offer(complete(self.plan.model, search.part.chosen(search.best.place)), held)
+    def _offer(self, searches: Sequence[Search], held: Sequence[int]) -> None:
+        """Offer the best that searches found, who share no option; nothing where one of them found none."""
+        best = [search.part.chosen(search.best.place) for search in searches if search.best is not None]
+        if len(best) == len(searches):
+            self.plan.offer(complete(self.plan.model, np.logical_or.reduce(best)), held)
 
 
 def order_of(dual: Dual, part: Part) -> Ints:

@@ -17,28 +17,37 @@ import numpy as np
 
 from allocator.answer import Answer, Limits, Start, silent
 from allocator.backends.process import Worker
-from allocator.certificate import UNPRICED, certified_without_prices, held_value
+from allocator.certificate import UNPRICED, certified_without_prices, goal_rows, held_value, reduced_prices
+from allocator.compiled import compiled
 from allocator.ending import Ending
 from allocator.formulation import Model
-from allocator.instance import Bools, Floats, Ints
+from allocator.instance import Array, Bools, Floats, Ints
 from allocator.memory import give_back
+from allocator.solve.construct import own_gains
 from allocator.solve.crew import Crew, Key, done_by
+from allocator.solve.dual import corrected_prices
 from allocator.solve.exact import GoalSolve
 from allocator.solve.large import LargeSearch, moved_goals
 from allocator.solve.lexicographic import first_plan, goal_result, solve
 from allocator.solve.loader import complete, feasible, goal_values
 from allocator.solve.pace import Pace
-from allocator.solve.part_model import Place, part_model, parts_in_turn, room_left
+from allocator.solve.part_model import Place, part_model, parts_in_turn
 from allocator.solve.partition import MOST_OF_A_REGION, Regions, cut_into_regions
 from allocator.solve.plan import Plan
 from allocator.solve.pricing import places_of
 from allocator.solve.prove import prove_all
 from allocator.stopwatch import Stopwatch
 
-MOST_OF_A_BORDER = 3_000_000
-"""Options of those who could cross a border and are moved at the end."""
-SHARES = (0.85, 0.8)
-"""Of what is left, for the regions; of what is then left, for the borders."""
+MOST_TOGETHER = 3_000_000
+"""Options, near the best of their entry, to which everybody is moved in the end."""
+SHARES = (0.7, 0.85)
+"""Of what is left, for the regions; of what is left in the end, for moves over the borders."""
+CORRECTIONS, SHARE_OF_CORRECTION = 2, 0.2
+"""How often prices are corrected across borders, and of what is left the seconds for each."""
+NEAR_THE_BEST = 3.0
+"""In usual gains: kinds of session that lose more against an entry's best have no part in a correction."""
+SHOWS_LIKENESS = 4
+"""Of so many entries one shows which rows are alike."""
 EVALUATIONS = 10.0
 """What the proof takes, in evaluations of a bound."""
 TOLD_SECONDS = 0.9
@@ -46,32 +55,33 @@ TOLD_SECONDS = 0.9
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A part to be solved, or, from a plan `start` (n_columns of the part,), to be improved."""
+    """A part to be solved; to be improved, from a plan `start` (n_columns of the part,); or to have prices corrected.
+
+    prices (n_goals, n_rows + n_goals) of the part, of those goals that have some
+    """
 
     key: Key
     model: Model
     limits: Limits
     start: Ints | None = None
+    prices: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class PartAnswer:
-    """What came of a task: placements (n_options,).
+class Solved:
+    """What came of a region: placements and prices, and how much it has in its rows.
 
-    Of a region also prices (n_goals, n_rows + n_goals) and sizes of its rows (n_rows,).
+    chosen (n_options,), prices (n_goals, n_rows + n_goals), sizes (n_rows,)
     """
 
     chosen: Bools
-    prices: Floats | None = None
-    sizes: Floats | None = None
+    prices: Floats
+    sizes: Floats
 
 
-def solve_part(task: Task) -> PartAnswer:
-    """Do a task. A pure function of it, where its limits count work and not seconds."""
-    places_of.cache_clear()
-    give_back()
-    if task.start is not None:
-        return PartAnswer(improved(task.model, task.start, task.limits))
+def solve_part(task: Task) -> Solved:
+    """Solve a region. A pure function of the task, where its limits count work and not seconds; as the next two."""
+    make_room()
     answer = solve(task.model, task.limits, Stopwatch(task.limits.seconds, silent))
     prices = answer.certificate.prices / answer.certificate.scale
     for block in task.model.blocks:
@@ -80,22 +90,55 @@ def solve_part(task: Task) -> PartAnswer:
     for k, found in answer.left.of_goals.items():
         # Those of sessions as units say nothing of a session's own room, which somebody from elsewhere would take.
         prices[k, : len(found)] = found
-    return PartAnswer(answer.chosen, prices, task.model.rows.sizes)
+    return Solved(answer.chosen, prices, task.model.rows.sizes)
 
 
-def improved(model: Model, start: Ints, limits: Limits) -> Bools:
-    """Placements (n_options,) no worse than those of a plan (n_columns,), moved goal by goal."""
-    plan, held = Plan(model, start, []), list[int]()
+def correct_part(task: Task) -> Floats:
+    """(n_goals, n_rows + n_goals) prices put right together where rows are alike; earlier goals held as in the plan."""
+    make_room()
+    assert task.start is not None
+    assert task.prices is not None
+    model, prices, held = task.model, task.prices.copy(), list[int]()
+    moved = moved_goals(model)
+    for k, goal in enumerate(model.goals):
+        if k in moved:
+            prices[k, : model.n_rows + k] = corrected_prices(
+                model,
+                own_gains(model, k),
+                goal_rows(model, held),
+                prices[k, : model.n_rows + k],
+                seconds=task.limits.seconds / len(moved),
+                work=task.limits.work,
+            )
+        held.append(held_value(model, k, goal.value(task.start)))
+    return prices
+
+
+def improve_part(task: Task) -> Bools:
+    """Placements (n_options,) no worse than those of the plan, moved goal by goal."""
+    make_room()
+    assert task.start is not None
+    assert task.prices is not None
+    model, limits = task.model, task.limits
+    plan, held = Plan(model, task.start, []), list[int]()
     moved = moved_goals(model)
     deadline = time.monotonic() + limits.seconds
     with Worker() as worker:
         large = LargeSearch(plan, limits.seed, silent, worker)
+        if len(moved) == 1:
+            large.prices = task.prices[moved[0], : model.n_rows]
         for k, goal in enumerate(model.goals):
             if k in moved:
                 seconds = (deadline - time.monotonic()) / (len(moved) - moved.index(k))
                 large.one(held, Pace(max(0.0, seconds), limits.work))
             held.append(held_value(model, k, goal.value(plan.columns)))
     return plan.chosen
+
+
+def make_room() -> None:
+    """Forget the task before."""
+    places_of.cache_clear()
+    give_back()
 
 
 def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, most: int = MOST_OF_A_REGION) -> Answer:
@@ -113,12 +156,17 @@ def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, 
     try:
         regions = cut_into_regions(model, most)
         solve_regions(plan, regions, prices, limits, watch, crew)
-        improve_borders(plan, regions, limits, watch, crew)
     except KeyboardInterrupt:
         cancelled = True
     if not feasible(model, plan.columns):
         with Worker() as worker:
             plan.columns = first_plan(model, limits, watch, worker, large=True)
+    if not cancelled:
+        try:
+            correct_prices(plan, prices, limits, watch, crew)
+            improve_joined(plan, prices, limits, watch, crew)
+        except KeyboardInterrupt:
+            cancelled = True
     values = goal_values(model, plan.columns)
     proposed = {k: prices.get(k, np.zeros(model.n_rows + k)) for k in range(len(model.goals))}
     priced = {k: [found] for k, found in proposed.items()}
@@ -151,7 +199,7 @@ def solve_regions(
             del task
             give_back()
 
-    answers: dict[Key, PartAnswer] = {}
+    answers: dict[Key, Solved] = {}
     try:
         done_by(crew, solve_part, tasks(), answers, teller(plan, watch))
     finally:
@@ -164,24 +212,12 @@ def solve_regions(
         prices.update(joined_prices(model, [(places[key], answer) for key, answer in sorted(answers.items())]))
 
 
-def columns_of(model: Model, option: Ints) -> Bools:
-    """(n_columns,) these options, and the openings of their sessions."""
-    mine = np.zeros(model.n_columns, dtype=bool)
-    mine[option] = True
-    here = np.zeros(model.n_sessions, dtype=bool)
-    here[model.session[option]] = True
-    mine[model.n_options : model.first_auxiliary] = here[model.opening_session]
-    return mine
-
-
-def joined_prices(model: Model, found: list[tuple[Place, PartAnswer]]) -> dict[int, Floats]:
+def joined_prices(model: Model, found: list[tuple[Place, Solved]]) -> dict[int, Floats]:
     """Prices (n_rows + k,) of every goal k: of a goal held, the mean; of a row, by what each region has in it."""
     prices = {}
     for k in range(len(model.goals)):
         total, number = np.zeros(model.n_rows + k), np.zeros(model.n_rows + k)
         for place, answer in found:
-            assert answer.prices is not None
-            assert answer.sizes is not None
             where = np.concatenate([place.row, model.n_rows + np.arange(k)])
             size = np.append(answer.sizes, np.ones(k))
             total[where] += size * answer.prices[k, : len(where)]
@@ -190,47 +226,99 @@ def joined_prices(model: Model, found: list[tuple[Place, PartAnswer]]) -> dict[i
     return prices
 
 
-def improve_borders(plan: Plan, regions: Regions, limits: Limits, watch: Stopwatch, crew: Crew) -> None:
-    """Move those who could cross a border, with everybody else in place, within what all rows have left."""
+def correct_prices(plan: Plan, prices: dict[int, Floats], limits: Limits, watch: Stopwatch, crew: Crew) -> None:
+    """Put prices right across the borders: those of like rows together, over the best options of everybody.
+
+    A region never saw who would come to it from elsewhere, so that its sessions are too cheap for them.
+    """
     model = plan.model
-    movable = at_borders(plan, regions)
-    if not len(movable) or not feasible(model, plan.columns):
+    for number in range(CORRECTIONS):
+        option = np.flatnonzero(plan.chosen | best_of_kinds(model, prices))
+        part, place = joined_part(plan, option)
+        seconds = SHARE_OF_CORRECTION * watch.left
+        task = joined_task(("prices", number), part, place, plan, prices, replace(limits, seconds=seconds))
+        del part
+        answers: dict[Key, Floats] = {}
+        done_by(crew, correct_part, [task], answers, teller(plan, watch))
+        for k, row in enumerate(answers[task.key]):
+            prices[k][place.row] = row[: len(place.row)]
+            prices[k][model.n_rows :] = row[len(place.row) : len(place.row) + k]
+        give_back()
+
+
+def improve_joined(plan: Plan, prices: dict[int, Floats], limits: Limits, watch: Stopwatch, crew: Crew) -> None:
+    """Move everybody, over the borders too, to options that are near the best of their entry."""
+    model = plan.model
+    if not moved_goals(model):
         return
-    here = np.zeros(model.n_sessions, dtype=bool)
-    here[model.session[movable]] = True
-    others = plan.chosen & here[model.session]
-    others[movable] = False
-    option = np.union1d(movable, np.flatnonzero(others))
-    mine = columns_of(model, option)
-    mine[model.first_auxiliary :] = True
-    part, place = part_model(model, option, np.flatnonzero(others), room_left(model, plan.columns, mine))
-    limits = replace(limits, seconds=SHARES[1] * watch.left, threads=1)
-    answers: dict[Key, PartAnswer] = {}
-    task = Task(("border", 0), part, limits, plan.columns[place.column])
-    try:
-        done_by(crew, solve_part, [task], answers, teller(plan, watch))
-    finally:
-        for answer in answers.values():
-            chosen = plan.chosen
-            chosen[option] = answer.chosen
-            plan.offer(complete(model, chosen), ())
+    loss = least_losses(model, prices)
+    loss[plan.chosen] = -np.inf
+    if model.n_options > MOST_TOGETHER:
+        option = np.flatnonzero(loss <= np.partition(loss, MOST_TOGETHER)[MOST_TOGETHER])
+    else:
+        option = np.arange(model.n_options)
+    del loss
+    part, place = joined_part(plan, option)
+    limits = replace(limits, seconds=SHARES[1] * watch.left)
+    task = joined_task(("together", 0), part, place, plan, prices, limits)
+    del part
+    answers: dict[Key, Bools] = {}
+    done_by(crew, improve_part, [task], answers, teller(plan, watch))
+    for answer in answers.values():
+        chosen = np.zeros(model.n_options, dtype=bool)
+        chosen[place.option[answer]] = True
+        plan.offer(complete(model, chosen), ())
 
 
-def at_borders(plan: Plan, regions: Regions) -> Ints:
-    """Options of entries that could cross a border, those without a place first, up to `MOST_OF_A_BORDER`."""
+def reduced_gains(model: Model, k: int, prices: Floats) -> Floats:
+    """(n_options,) of goal k at prices (n_rows + k,)."""
+    return np.asarray(reduced_prices(model, own_gains(model, k), prices)[: model.n_options])
+
+
+def usual_gain(model: Model, k: int) -> float:
+    """What a placement usually gains on goal k, or a column costs."""
+    size = np.abs(model.goals[k].values)
+    return float(np.median(size[size > 0]))
+
+
+def best_of_kinds(model: Model, prices: dict[int, Floats]) -> Bools:
+    """(n_options,) the best of every entry in like sessions, by each goal's prices; for some entries one more of each.
+
+    The best alone would not show which rows are alike.
+    """
+    best = np.zeros(model.n_options, dtype=bool)
+    for k in moved_goals(model):
+        near = NEAR_THE_BEST * usual_gain(model, k)
+        reduced = reduced_gains(model, k, prices[k])
+        _mark_best(model.entry, model.session, model.alike, reduced, near, best)
+    _mark_others(model.entry, model.session, model.alike, best)
+    return best
+
+
+def least_losses(model: Model, prices: dict[int, Floats]) -> Array:
+    """(n_options,) float32: what each loses against the best of its entry, in usual gains of the goal where least."""
+    least = np.full(model.n_options, np.inf, dtype=np.float32)
+    for k in moved_goals(model):
+        reduced = reduced_gains(model, k, prices[k])
+        best = np.zeros(model.n_entries)
+        np.maximum.at(best, model.entry, reduced)
+        least = np.minimum(least, (best[model.entry] - reduced) / usual_gain(model, k), dtype=np.float32)
+    return least
+
+
+def joined_part(plan: Plan, option: Ints) -> tuple[Model, Place]:
+    """These options, all that the plan has among them, as a model of its own."""
     model = plan.model
-    crosses = regions.of_session[model.session] != regions.of_entry[model.entry]
-    at_border = np.zeros(model.n_entries, dtype=bool)
-    at_border[model.entry[crosses & ~model.fixed]] = True
-    at_border[model.entry[model.fixed]] = False
-    placed = np.zeros(model.n_entries, dtype=bool)
-    placed[model.entry[plan.chosen]] = True
-    size = np.bincount(model.entry, minlength=model.n_entries)
-    entries = np.flatnonzero(at_border)
-    entries = entries[np.lexsort((entries, placed[entries]))]
-    taken = np.zeros(model.n_entries, dtype=bool)
-    taken[entries[np.cumsum(size[entries]) <= MOST_OF_A_BORDER]] = True
-    return np.flatnonzero(taken[model.entry])
+    return part_model(model, option.astype(np.int32), option[model.fixed[option]], (model.rows.lower, model.rows.upper))
+
+
+def joined_task(key: Key, part: Model, place: Place, plan: Plan, prices: dict[int, Floats], limits: Limits) -> Task:
+    """A task over a part of the whole, from the plan and the prices of the whole."""
+    found = np.zeros((len(part.goals), part.n_rows + len(part.goals)))
+    for k, of_goal in prices.items():
+        found[k, : part.n_rows] = of_goal[place.row]
+        found[k, part.n_rows : part.n_rows + k] = of_goal[plan.model.n_rows :]
+    return Task(key, part, replace(limits, threads=1), plan.columns[place.column], found)
 
 
 def teller(plan: Plan, watch: Stopwatch) -> Callable[[], None]:
@@ -245,3 +333,48 @@ def teller(plan: Plan, watch: Stopwatch) -> Callable[[], None]:
             plan.note(moved[0], watch)
 
     return heard
+
+
+@compiled
+def _mark_best(entry: Array, session: Array, alike: Ints, reduced: Floats, near: float, best: Bools) -> None:
+    """Mark the best option of each entry in each kind of session, unless it loses more than `near` against its best."""
+    found = np.full(alike.max() + 1, -1, dtype=np.int64)
+    option = 0
+    while option < len(entry):
+        first, most = option, 0.0
+        while option < len(entry) and entry[option] == entry[first]:
+            kind = alike[session[option]]
+            if found[kind] < first or reduced[option] > reduced[found[kind]]:
+                found[kind] = option
+            most = max(most, reduced[option])
+            option += 1
+        for other in range(first, option):
+            if found[alike[session[other]]] == other and reduced[other] >= most - near:
+                best[other] = True
+
+
+@compiled
+def _mark_others(entry: Array, session: Array, alike: Ints, best: Bools) -> None:
+    """Of every so many entries mark one more option in each kind of session that has a mark, each time another."""
+    n_kinds = alike.max() + 1
+    marked, count, seen = np.full(n_kinds, -1), np.zeros(n_kinds, np.int64), np.zeros(n_kinds, np.int64)
+    option = 0
+    while option < len(entry):
+        first = option
+        while option < len(entry) and entry[option] == entry[first]:
+            kind = alike[session[option]]
+            count[kind], seen[kind] = 0, 0
+            option += 1
+        if entry[first] % SHOWS_LIKENESS:
+            continue
+        for other in range(first, option):
+            kind = alike[session[other]]
+            if best[other]:
+                marked[kind] = first
+            else:
+                count[kind] += 1
+        for other in range(first, option):
+            kind = alike[session[other]]
+            if marked[kind] == first and not best[other]:
+                best[other] = seen[kind] == (entry[first] // SHOWS_LIKENESS) % count[kind]
+                seen[kind] += 1

@@ -9,7 +9,7 @@ kept, and the end of every cycle accepts nothing that breaks more. Source: docs/
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -96,7 +96,7 @@ class Search:
         self.truth = worth[part.option].copy()
         usual = np.abs(self.truth[self.truth != 0])
         top = float(usual.max(initial=1.0))
-        self.demanded = np.flatnonzero(part.layout.demanded)
+        self.demanded = np.flatnonzero(part.layout.demanded & (np.diff(arrays.entry_start) > 0))
         self.truth[part.layout.demanded[arrays.entry]] += DEMAND * top
         opening = np.zeros(model.n_sessions)
         opening[model.opening_session] = worth[model.n_options : model.first_auxiliary]
@@ -178,6 +178,14 @@ class Search:
         self.state = part.state(columns)
         load(part.arrays, self.values, self.state, part.placed(columns))
         refresh(part.arrays, self.values, self.state)
+        self.keep()
+
+    def within(self, lower: Floats, upper: Floats, ease: Floats) -> None:
+        """Keep these sides of the rows, and values of auxiliaries, from now on."""
+        arrays = self.part.arrays._replace(lower=lower, upper=upper, auxiliary_upper=ease)
+        self.part = replace(self.part, arrays=arrays)
+        refresh(arrays, self.values, self.state)
+        self.best = None
         self.keep()
 
     def load(self, order: Ints) -> None:

@@ -115,8 +115,11 @@ class Window:
 
     def variables(self, prices: Floats) -> Floats:
         """Row prices (n_rows + n_held,) as variables: upper sides first."""
-        mine = self.own_prices(prices)
-        parts = np.maximum(mine[self.above], 0.0), np.maximum(-mine[self.below], 0.0)
+        return self.scaled(self.own_prices(prices))
+
+    def scaled(self, price: Floats) -> Floats:
+        """Prices (n,) of the rows of the terms as variables."""
+        parts = np.maximum(price[self.above], 0.0), np.maximum(-price[self.below], 0.0)
         return np.asarray(np.concatenate(parts) / self.scale)
 
     def priced(self, variables: Floats) -> Floats:
@@ -161,10 +164,9 @@ class Window:
         gradient = self.sides - np.concatenate([used[self.above], -used[self.below]])
         return total + float(self.sides @ (variables * self.scale)), gradient * self.scale
 
-    def rescale(self, prices: Floats, temperature: float) -> None:
-        """Scale the variables so that each bends the softened bound about as much, at these row prices."""
+    def rescale(self, price: Floats, temperature: float) -> None:
+        """Scale the variables so that each bends the softened bound about as much, at these prices (n,)."""
         terms, n, n_own = self.terms, len(self.terms.upper), self.terms.weights.shape[0]
-        price = self.own_prices(prices)
         self.soft(price, temperature)
         square = np.zeros(n + terms.weights.shape[1])
         curvature(terms.places, self.share * (1.0 + SETTLED - self.share), square)

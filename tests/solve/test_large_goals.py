@@ -97,17 +97,3 @@ def test_two_first_annealings_side_by_side_stop_where_one_is_interrupted() -> No
     with Worker() as worker, pytest.raises(KeyboardInterrupt):
         LargeSearch(plan, 0, interrupt, worker, threads=2, bounded=lambda bound: None).together(Pace(60.0), None)
     assert time.monotonic() - begun < 40.0
-
-
-def test_the_better_of_two_first_annealings_is_gone_on_from() -> None:
-    model = city()[2]
-    plan = Plan(model, complete(model, model.fixed.copy()), [])
-    with Worker() as worker:
-        large = LargeSearch(plan, 0, lambda: None, worker, threads=2)
-        part = Part.of(large.layout, np.ones(model.n_options, dtype=bool))
-        worth = model.goals[0].values.astype(np.float64)
-        searches = [Search(part, worth, np.zeros(model.n_rows), model.column_lower, seed) for seed in (0, 1)]
-        large._first(searches, np.arange(len(part.option)), Pace(1.0), 1.0)
-    reached = [search.best.worth for search in searches if search.best is not None]
-    assert len(reached) == 2
-    assert model.goals[0].value(plan.columns) - model.goals[0].constant >= max(reached) - 1e-6

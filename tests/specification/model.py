@@ -99,7 +99,8 @@ def best(model: Model, wanted: Any, sense: str) -> int:
     model.problem.sense = pulp.LpMinimize if sense == "min" else pulp.LpMaximize
     model.problem.setObjective(wanted)
     model.problem.solve(pulp.COIN_CMD(path=pulp.PULP_CBC_CMD.pulp_cbc_path, msg=False, gapRel=0, gapAbs=0))
-    if model.problem.sol_status == pulp.LpSolutionInfeasible:
+    # "Integer infeasible" of CBC has no sol_status of its own in PuLP.
+    if model.problem.status == pulp.LpStatusInfeasible:
         raise ContradictionError("No plan keeps every rule.")
     assert model.problem.sol_status == pulp.LpSolutionOptimal, pulp.LpSolution[model.problem.sol_status]
     return round(wanted.constant + sum(each * round(variable.varValue) for variable, each in wanted.items()))
