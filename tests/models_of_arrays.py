@@ -174,3 +174,8 @@ def all_plans(model: Model) -> Ints:
     activity = z @ model.rows.matrix.toarray().T
     plans: Ints = z[((activity >= model.rows.lower) & (activity <= model.rows.upper)).all(axis=1)]
     return plans
+
+
+def held_of(model: Model, plans: Ints, k: int) -> list[int]:
+    """What the goals before k are held at: the values of the first plan."""
+    return [goal.value(plans[0]) for goal in model.goals[:k]]

@@ -79,6 +79,11 @@ class LargeSearch:
         """The model, laid out once."""
         return Layout.of(self.plan.model)
 
+    @cached_property
+    def parts(self) -> Ints:
+        """(n_entries,) what hangs together."""
+        return parts(self.plan.model)
+
     def together(
         self,
         pace: Pace,
@@ -99,10 +104,10 @@ class LargeSearch:
         search = Search(part, gains, dual.prices, model.column_lower, self.seed)
         search.start(order_of(dual, part) if chosen is None else np.flatnonzero(chosen[part.option]))
         rest = pace.rest(1.0 - DUAL_SHARE)
-        self._first(search, gains, dual.prices, rest.part(CYCLES[0]), HOT if chosen is None else HOT * WARMTH)
+        self._cycle(search, (), rest.part(CYCLES[0]), HOT if chosen is None else HOT * WARMTH, self.threads)
         if chosen is None:
             sweep_small(self.plan, (), rest.part(SWEEP_SHARE), self.seed, self.worker)
-        search.adopt(self.plan.columns)
+        self._go_back(search)
         with beside(dual.prices):
             self._anneal(search, (), rest, CYCLES[1:])
 
@@ -152,41 +157,49 @@ class LargeSearch:
         self.prices = dual.prices
         return dual
 
-    def _first(self, search: Search, gains: Floats, prices: Floats, pace: Pace, hot: float) -> None:
-        """The first annealing, from where a search stands: with two threads by one search of each half of the model.
+    def _anneal(self, search: Search, held: Sequence[int], pace: Pace, cycles: Sequence[float]) -> None:
+        """Annealings of such shares of a pace, each from the best plan so far; then small parts, exactly."""
+        # A second thread sharpens what these prove; where there are many options moves pay more.
+        threads = self.threads if self.plan.model.n_options > MANY else 1
+        for share in cycles:
+            self._cycle(search, held, pace.part(share), HOT * WARMTH, threads)
+            self._go_back(search)
+        sweep_small(self.plan, held, pace.part(SWEEP_SHARE), self.seed, self.worker)
+
+    def _cycle(self, search: Search, held: Sequence[int], pace: Pace, hot: float, threads: int) -> None:
+        """One annealing from where a search stands: with two threads by one search of each half of the model.
 
         Where there are no halves two searches go over everything: they end far apart.
         """
+        if threads == 1:
+            search.cycle(pace, hot, self.heard)
+            self._offer(search, held)
+            return
         model, part = self.plan.model, search.part
-        searches, side = [search], None
-        if self.threads > 1:
-            columns = complete(model, part.chosen(search.state.place))
-            side = first_half(parts(model), model.entry, np.random.default_rng(self.seed))
-            if side is None:
-                searches.append(Search(part, gains, prices, columns, self.seed + 1))
-            else:
-                keep = np.zeros(model.n_options, dtype=bool)
-                keep[part.option] = True
-                halves = Part.of(self.layout, keep & side), Part.of(self.layout, keep & ~side)
-                searches = [Search(half, gains, prices, columns, self.seed) for half in halves]
-                share_out(searches)
-        side_by_side([partial(one.cycle, pace, hot) for one in searches], self.heard)
-        for plan in [[one] for one in searches] if side is None else [searches]:
-            self._offer(plan, ())
+        columns = complete(model, part.chosen(search.state.place))
+        first = first_half(self.parts, model.entry, search.random)
+        if first is None:
+            copies = [search, search.over(part, columns, self.seed + 1)]
+            side_by_side([partial(one.cycle, pace, hot) for one in copies], self.heard)
+            for copy in copies:
+                self._offer(copy, held)
+            return
+        keep = np.zeros(model.n_options, dtype=bool)
+        keep[part.option] = True
+        halves = [search.over(Part.of(self.layout, keep & half, held), columns, self.seed) for half in (first, ~first)]
+        share_out(halves)
+        side_by_side([partial(one.cycle, pace, hot) for one in halves], self.heard)
+        search.join(halves)
+        self._offer(search, held)
 
-    def _anneal(self, search: Search, held: Sequence[int], pace: Pace, cycles: Sequence[float]) -> None:
-        """Annealings of such shares of a pace, each from the best plan so far; then small parts, exactly."""
-        for share in cycles:
-            search.cycle(pace.part(share), HOT * WARMTH, self.heard)
-            self._offer([search], held)
+    def _go_back(self, search: Search) -> None:
+        """To the best plan so far; a search that has found none goes on from where it stands."""
+        if search.best is not None:
             search.adopt(self.plan.columns)
-        sweep_small(self.plan, held, pace.part(SWEEP_SHARE), self.seed, self.worker)
 
-    def _offer(self, searches: Sequence[Search], held: Sequence[int]) -> None:
-        """Offer the best that searches found, who share no option; nothing where one of them found none."""
-        best = [search.part.chosen(search.best.place) for search in searches if search.best is not None]
-        if len(best) == len(searches):
-            self.plan.offer(complete(self.plan.model, np.logical_or.reduce(best)), held)
+    def _offer(self, search: Search, held: Sequence[int]) -> None:
+        if search.best is not None:
+            self.plan.offer(complete(self.plan.model, search.part.chosen(search.best.place)), held)
 
 
 def order_of(dual: Dual, part: Part) -> Ints:

@@ -111,7 +111,7 @@ class LargeGoals:
         @contextmanager
         def meanwhile(prices: Floats) -> Iterator[None]:
             self.found.of_goals[k] = np.append(prices, np.zeros(k))
-            if not self.two:
+            if not self.two or self.large.plan.model.n_options > LARGEST_SHARPENED:
                 yield
                 return
             with beside(partial(self._sharpened, k, pace.left)) as future:

@@ -8,7 +8,7 @@ kept, and the end of every cycle accepts nothing that breaks more. Source: docs/
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -91,7 +91,7 @@ class Search:
 
     def __init__(self, part: Part, worth: Floats, prices: Floats, columns: Ints, seed: int) -> None:
         model, arrays = part.layout.model, part.arrays
-        self.part = part
+        self.part, self.of_columns, self.of_rows = part, worth, prices
         self.random = np.random.default_rng(seed)
         self.truth = worth[part.option].copy()
         usual = np.abs(self.truth[self.truth != 0])
@@ -129,6 +129,26 @@ class Search:
             self.typical = max(1e-9, float(np.abs(worth[part.option[placed]]).mean()))
         self.apply(PENALTY)
         self.keep()
+
+    def over(self, part: Part, columns: Ints, seed: int) -> Search:
+        """A search of another part from a plan (n_columns,), for the same worth and at the prices of this one."""
+        other = Search(part, self.of_columns, self.of_rows, columns, seed)
+        other.prices = self.prices / self.part.size * part.size
+        other.apply(PENALTY)
+        return other
+
+    def join(self, others: Sequence[Search]) -> None:
+        """Go on from what searches of other parts have found, who share no option: their best plans, their prices.
+
+        Where one of them found no plan that breaks nothing, from where it stands.
+        """
+        columns = np.zeros(self.part.layout.model.n_columns, dtype=np.int64)
+        for other in others:
+            place = other.state.place if other.best is None else other.best.place
+            columns[other.part.option[place[place >= 0]]] = 1
+        self.prices = self.part.size * np.mean([other.prices / other.part.size for other in others], axis=0)
+        self.apply(PENALTY)
+        self.adopt(columns)
 
     def apply(self, penalty: float, priced: bool = True) -> None:
         """Make the current prices count; without `priced`, acceptance counts the truth alone."""
@@ -173,7 +193,7 @@ class Search:
                 self.best = Snapshot(self.state.place.copy(), worth)
 
     def adopt(self, columns: Ints) -> None:
-        """Go on from a plan (n_columns,) that keeps every row."""
+        """Go on from a plan (n_columns,)."""
         part = self.part
         self.state = part.state(columns)
         load(part.arrays, self.values, self.state, part.placed(columns))

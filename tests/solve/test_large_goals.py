@@ -12,7 +12,6 @@ from allocator.answer import Limits
 from allocator.backends.process import Worker
 from allocator.certificate import SCALE, bound_of, whole_prices
 from allocator.instance import Floats
-from allocator.solve.arrays import Part
 from allocator.solve.construct import own_gains
 from allocator.solve.dual import OutOfTimeError
 from allocator.solve.large import LargeSearch
@@ -21,7 +20,6 @@ from allocator.solve.loader import complete
 from allocator.solve.pace import Pace
 from allocator.solve.plan import Plan
 from allocator.solve.prove import entry_prices
-from allocator.solve.search import Search
 from allocator.solve.teller import Teller
 from allocator.stopwatch import Stopwatch
 from tests.solve.towns import city

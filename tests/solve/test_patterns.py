@@ -19,7 +19,7 @@ from allocator.solve.dual import OutOfTimeError
 from allocator.solve.patterns import PatternWindow, SessionPricing, sharpen, starts_in, table_sizes
 from allocator.solve.prove import entry_prices, prove, prove_all
 from allocator.solve.soft_patterns import Tables, logarithmic, plain, soften_patterns, without_table
-from tests.models_of_arrays import RowList, all_plans, model_of, random_model
+from tests.models_of_arrays import RowList, all_plans, held_of, model_of, random_model
 
 
 def tables_of(
@@ -126,11 +126,6 @@ def test_session_with_more_room_than_a_table_may_have_is_softened_without_one() 
     start, weight = np.array([0, 3]), np.array([1, 999_999, 7], dtype=np.int64)
     _, _, top, _ = table_sizes(start, weight, np.array([5_000_000]), np.array([0]), np.array([3]))
     assert top[0] == -1
-
-
-def held_of(model: Model, plans: Floats, k: int) -> list[int]:
-    """What the goals before k are held at: the values of the first plan."""
-    return [goal.value(plans[0]) for goal in model.goals[:k]]
 
 
 def whole_window(pricing: SessionPricing, centre: Floats) -> PatternWindow:
