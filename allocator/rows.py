@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from allocator.instance import Array, Floats, Ints
+from allocator.memory import room_for
 from allocator.row_products import activities, add_prices, add_sizes
 
 NARROW = 2**31 - 1
@@ -190,8 +191,8 @@ def _one_below_another(matrices: list[sparse.csr_array]) -> sparse.csr_array:
     n_rows, n_columns = sum(matrix.shape[0] for matrix in matrices), matrices[0].shape[1]
     nnz = sum(matrix.nnz for matrix in matrices)
     ends = [np.zeros(1, dtype=np.int64)]
-    data = np.empty(nnz, dtype=np.result_type(*(matrix.data.dtype for matrix in matrices)))
-    indices = np.empty(nnz, dtype=np.int32)
+    data = room_for(nnz, np.result_type(*(matrix.data.dtype for matrix in matrices)))
+    indices = room_for(nnz, np.dtype(np.int32))
     at = 0
     while matrices:
         matrix = matrices.pop(0)

@@ -17,7 +17,7 @@ from allocator.options import Facts, build_options
 from allocator.peak_memory import PeakMemory
 from allocator.policy import Policy
 from allocator.rule import closed_sessions, find_conflicts
-from allocator.solve.crew import Crew, local_crew
+from allocator.solve.crew import Crew, crew_for
 from allocator.solve.lexicographic import solve
 from allocator.solve.loader import complete
 from allocator.solve.partition import CUT_FROM
@@ -38,7 +38,7 @@ def allocate(
     """Place the entries of `instance` under `policy`, within `limits`, and audit the plan.
 
     `memory` is what an earlier run, or an interrupted one, left: this one begins from it.
-    What is too large for one process is solved by region, by this crew, or by `limits.threads` local processes.
+    What is too large for one process is solved by region, by this crew, or by local processes of two threads each.
     """
     limits = limits or Limits()
     with PeakMemory() as memory_used:
@@ -63,7 +63,7 @@ def planned(
     with watch.stage("solve"):
         watch.named = partial(pairs_of, formulation)
         if limits.backend == "auto" and formulation.n_options > CUT_FROM:
-            answer = solve_by_region(formulation, limits, watch, crew or local_crew(limits.threads))
+            answer = solve_by_region(formulation, limits, watch, crew or crew_for(limits.threads))
         else:
             answer = solve(formulation, limits, watch, start_of(memory, formulation) if memory else Start())
     with watch.stage("audit"):

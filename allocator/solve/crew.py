@@ -22,6 +22,8 @@ Key = tuple[str, int]
 ATTEMPTS = 4
 """How often the workers may die over the same tasks before the run fails."""
 HEARD_SECONDS = 0.5
+THREADS_OF_A_WORKER = 2
+"""A region with two threads takes hardly more memory than with one; two regions at once take twice as much."""
 
 
 class Task(Protocol):
@@ -51,6 +53,11 @@ def local_crew(workers: int) -> Crew:
         return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=leave_with_parent)
 
     return Crew(hire, workers)
+
+
+def crew_for(threads: int) -> Crew:
+    """Local workers for so many threads."""
+    return local_crew(max(1, threads // THREADS_OF_A_WORKER))
 
 
 def leave_with_parent() -> None:

@@ -124,7 +124,9 @@ def improve_part(task: Task) -> Bools:
     moved = moved_goals(model)
     deadline = time.monotonic() + limits.seconds
     with Worker() as worker:
-        large = LargeSearch(plan, limits.seed, silent, worker)
+        # Two threads that count work together would not always do the same.
+        threads = limits.threads if limits.work is None else 1
+        large = LargeSearch(plan, limits.seed, silent, worker, threads=threads)
         if len(moved) == 1:
             large.prices = task.prices[moved[0], : model.n_rows]
         for k, goal in enumerate(model.goals):
@@ -185,6 +187,7 @@ def solve_regions(
     """Solve every region; together they are the plan, if it keeps every row; `prices` are filled."""
     model = plan.model
     places: dict[Key, Place] = {}
+    threads = max(1, limits.threads // crew.workers)
     waves = -(-regions.number // crew.workers)
     end = watch.elapsed + SHARES[0] * watch.left
 
@@ -193,11 +196,11 @@ def solve_regions(
             key = ("region", number)
             places[key] = replace(place, column=place.option[:0])  # nobody will ask for its columns
             seconds = max(0.0, end - watch.elapsed) / (waves - number // crew.workers)
-            task = Task(key, part, replace(limits, seconds=seconds, threads=1, seed=limits.seed + number))
+            task = Task(key, part, replace(limits, seconds=seconds, threads=threads, seed=limits.seed + number))
             del part, place  # handed over: of two regions none is kept here
+            give_back()
             yield task
             del task
-            give_back()
 
     answers: dict[Key, Solved] = {}
     try:
@@ -238,12 +241,12 @@ def correct_prices(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
         seconds = SHARE_OF_CORRECTION * watch.left
         task = joined_task(("prices", number), part, place, plan, prices, replace(limits, seconds=seconds))
         del part
+        give_back()
         answers: dict[Key, Floats] = {}
         done_by(crew, correct_part, [task], answers, teller(plan, watch))
         for k, row in enumerate(answers[task.key]):
             prices[k][place.row] = row[: len(place.row)]
             prices[k][model.n_rows :] = row[len(place.row) : len(place.row) + k]
-        give_back()
 
 
 def improve_joined(plan: Plan, prices: dict[int, Floats], limits: Limits, watch: Stopwatch, crew: Crew) -> None:
@@ -262,6 +265,7 @@ def improve_joined(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
     limits = replace(limits, seconds=SHARES[1] * watch.left)
     task = joined_task(("together", 0), part, place, plan, prices, limits)
     del part
+    give_back()
     answers: dict[Key, Bools] = {}
     done_by(crew, improve_part, [task], answers, teller(plan, watch))
     for answer in answers.values():
@@ -318,7 +322,7 @@ def joined_task(key: Key, part: Model, place: Place, plan: Plan, prices: dict[in
     for k, of_goal in prices.items():
         found[k, : part.n_rows] = of_goal[place.row]
         found[k, part.n_rows : part.n_rows + k] = of_goal[plan.model.n_rows :]
-    return Task(key, part, replace(limits, threads=1), plan.columns[place.column], found)
+    return Task(key, part, limits, plan.columns[place.column], found)
 
 
 def teller(plan: Plan, watch: Stopwatch) -> Callable[[], None]:

@@ -1,0 +1,78 @@
+"""What is large and seldom read stands in a file, and comes back as it was."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from allocator import memory
+from allocator.memory import FILED_FROM, give_back, room_for
+from allocator.peak_memory import memory_in_use
+from allocator.rows import Rows
+
+MANY = FILED_FROM // 8
+
+
+def in_use() -> float:
+    found = memory_in_use(os.getpid())
+    assert found is not None
+    return found
+
+
+def test_a_large_array_leaves_memory_and_comes_back_as_it_was() -> None:
+    room = room_for(MANY, np.dtype(np.int64))
+    room[:] = np.arange(MANY)
+    full = in_use()
+    give_back()
+    assert in_use() < full - 0.8 * FILED_FROM / 2**20
+    assert np.array_equal(room, np.arange(MANY))
+    room[0] = -1
+    give_back()
+    assert room[0] == -1
+    before = len(memory._filed)
+    del room
+    assert len(memory._filed) == before - 1
+
+
+def test_a_small_one_stays_in_memory() -> None:
+    before = len(memory._filed)
+    assert room_for(10, np.dtype(np.int32)).shape == (10,)
+    assert len(memory._filed) == before
+
+
+def test_where_the_disk_has_no_room_it_stays_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int, offset: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    before = len(memory._filed)
+    assert room_for(MANY, np.dtype(np.int64)).shape == (MANY,)
+    assert len(memory._filed) == before
+
+
+def test_an_error_of_the_disk_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(descriptor: int, offset: int, size: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "posix_fallocate", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        room_for(MANY, np.dtype(np.int64))
+
+
+def test_rows_in_files_are_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    parts = [
+        Rows.of(9, ["a", "b"], rng.integers(0, 2, 12), rng.integers(0, 9, 12), rng.integers(1, 5, 12)) for _ in range(3)
+    ]
+    usual = Rows.stacked(parts)
+    monkeypatch.setattr(memory, "FILED_FROM", 1)
+    filed = Rows.stacked(parts)
+    give_back()
+    assert (filed.direct != usual.direct).nnz == 0
+    assert isinstance(filed.direct, sparse.csr_array)
+    z = rng.integers(0, 2, 9)
+    assert filed.activity(z).tolist() == usual.activity(z).tolist()
