@@ -10,8 +10,9 @@ import numpy as np
 from scipy import sparse
 
 from allocator.certificate import UNPRICED, goal_rows
+from allocator.compiled import compiled
 from allocator.formulation import Model
-from allocator.instance import Bools, Floats, Ints
+from allocator.instance import Array, Bools, Floats, Ints
 from allocator.session_bound import SessionProblems, session_problems
 from allocator.solve.moves import LONGEST_LOG, Arrays, State
 from allocator.solve.window import largest_of_rows
@@ -49,21 +50,15 @@ class Layout:
 
         sum w x <= room with whole x >= 0 gives sum c x <= side wherever c (room + 1) <= w (side + 1) throughout.
         """
-        model, n_options = self.model, self.model.n_options
-        options = self.matrix[:, :n_options].tocoo()
-        room = self.sessions.room[model.session[options.col]]
-        opening = sparse.csr_array(self.matrix[:, n_options : model.first_auxiliary])
-        good = np.isfinite(self.model.rows.upper) & ~np.isfinite(self.model.rows.lower) & ~self.eased
-        side = np.where(good, self.model.rows.upper - np.asarray(opening.sum(axis=1)).ravel(), -1.0)
-        follows = options.data * (room + 1) <= self.sessions.weight[options.col] * (side[options.row] + 1)
-        good[options.row[~(follows & (room >= 0))]] = False
-        first = np.full(self.model.n_rows, model.n_sessions)
-        last = np.full(self.model.n_rows, -1)
-        np.minimum.at(first, options.row, model.session[options.col])
-        np.maximum.at(last, options.row, model.session[options.col])
-        several = np.diff(opening.indptr) > 1
-        grouped = np.diff(self.weights.indptr) > 0
-        implied: Bools = good & (first == last) & ~several & ~grouped
+        model, rows = self.model, self.model.rows
+        opening = sparse.csr_array(self.matrix[:, model.n_options : model.first_auxiliary])
+        implied: Bools = np.isfinite(rows.upper) & ~np.isfinite(rows.lower) & ~self.eased
+        implied &= (np.diff(opening.indptr) <= 1) & (np.diff(self.weights.indptr) == 0)
+        side = np.where(implied, rows.upper - np.asarray(opening.sum(axis=1)).ravel(), -1.0)
+        direct, sessions = rows.direct, self.sessions
+        _keep_implied(
+            direct.indptr, direct.indices, direct.data, model.session, sessions.room, sessions.weight, side, implied
+        )
         return implied
 
     @cached_property
@@ -276,3 +271,22 @@ def common_step(weight: Ints, session: Ints, n_sessions: int) -> Ints:
     step = np.zeros(n_sessions, dtype=np.int64)
     np.gcd.at(step, session, weight.astype(np.int64))
     return np.maximum(step, 1)
+
+
+@compiled
+def _keep_implied(
+    indptr: Array, indices: Array, data: Array, session: Array, room: Ints, weight: Ints, side: Floats, implied: Bools
+) -> None:
+    """Of the rows marked, keep those of one session whose capacity says as much of every option in them."""
+    for row in range(len(implied)):
+        only = -1
+        for k in range(indptr[row], indptr[row + 1]):
+            option = indices[k]
+            if not implied[row]:
+                break
+            if option < len(session):
+                here = session[option]
+                follows = room[here] >= 0 and data[k] * (room[here] + 1) <= weight[option] * (side[row] + 1)
+                implied[row] = follows and (only < 0 or only == here)
+                only = here
+        implied[row] &= only >= 0

@@ -40,7 +40,7 @@ CYCLES = (0.15, 0.25, 0.4)
 """Shares of a search that its annealings take, one after the other, each from the best plan so far."""
 SWEEP_SHARE = 0.1
 """Of a search, for each of two sweeps over small parts."""
-CORE = 0.25
+CORE = 0.06
 """Options that lose more than so much of a typical gain, at the prices, are left out of the search of a huge model."""
 LOADED = 0.02
 """Least share in the fractional plan of an option that is loaded."""

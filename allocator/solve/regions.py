@@ -40,9 +40,9 @@ from allocator.stopwatch import Stopwatch
 
 MOST_TOGETHER = 3_000_000
 """Options, near the best of their entry, to which everybody is moved in the end."""
-SHARES = (0.7, 0.85)
+SHARES = (0.6, 0.85)
 """Of what is left, for the regions; of what is left in the end, for moves over the borders."""
-CORRECTIONS, SHARE_OF_CORRECTION = 2, 0.2
+CORRECTIONS, SHARE_OF_CORRECTION = 2, 0.12
 """How often prices are corrected across borders, and of what is left the seconds for each."""
 NEAR_THE_BEST = 3.0
 """In usual gains: kinds of session that lose more against an entry's best have no part in a correction."""
