@@ -35,8 +35,8 @@ from allocator.stopwatch import Stopwatch
 
 LAST_PROOF_SHARE, LAST_PROOFS_SHARE = 0.4, 0.1
 """Of the seconds, left for sharpening the prices of the one goal, or of all goals."""
-LAST_LOOK_SHARE = 0.08
-"""The same where that is done already, or the model is too large for it: prices are looked at, and not sharpened."""
+LAST_LOOK_SHARE, LAST_GLANCE_SHARE = 0.08, 0.03
+"""The same where prices are only looked at: they are sharpened by then, or the model is too large for that."""
 TOGETHER_SHARE = 0.15
 """Of what is left at the beginning, for all goals together."""
 PROOF_SHARE_OF_GOAL = 0.4
@@ -77,8 +77,12 @@ def search_large(
     teller.turn(moved[0])
     alone, two = len(moved) == 1, limits.threads > 1 and limits.work is None
     if np.isfinite(limits.seconds):
-        sharpens_last = plan.model.n_options <= LARGEST_SHARPENED and not (alone and two)
-        share = (LAST_PROOF_SHARE if alone else LAST_PROOFS_SHARE) if sharpens_last else LAST_LOOK_SHARE
+        if plan.model.n_options > LARGEST_SHARPENED:
+            share = LAST_GLANCE_SHARE
+        elif alone:
+            share = LAST_LOOK_SHARE if two else LAST_PROOF_SHARE
+        else:
+            share = LAST_PROOFS_SHARE
         watch = watch.reserving(share * watch.left)
     threads = 2 if alone and two else 1
     large = LargeSearch(plan, limits.seed, teller.heard, workers[0], found.of_sum, threads, teller.bounded)
