@@ -2,8 +2,8 @@
 
 The model is cut into regions (`partition`); entries belong to one, options across borders wait, and rows that several
 regions stand in share out their room, so that plans of regions put together keep every row. Regions are solved as
-models of their own. Then entries that could cross a border, those without a place first, are moved with everybody else
-in place, within what all rows have left. The prices that the regions found, put together, prove the bound of the whole.
+models of their own. The prices that they found are put together and corrected, for no region saw who would come to it,
+and everybody is moved once more, over borders too, to what is near the best at these prices, which prove the bound.
 Source: docs/decisions/0031-regions.md.
 """
 
@@ -17,12 +17,12 @@ import numpy as np
 
 from allocator.answer import Answer, Limits, Start, silent
 from allocator.backends.process import Worker
-from allocator.certificate import UNPRICED, certified_without_prices, goal_rows, held_value, reduced_prices
-from allocator.compiled import compiled
+from allocator.certificate import UNPRICED, certified_without_prices, goal_rows, held_value
 from allocator.ending import Ending
 from allocator.formulation import Model
-from allocator.instance import Array, Bools, Floats, Ints
+from allocator.instance import Bools, Floats, Ints
 from allocator.memory import give_back
+from allocator.solve.best_options import best_of_kinds, least_losses
 from allocator.solve.construct import own_gains
 from allocator.solve.crew import Crew, Key, done_by
 from allocator.solve.dual import corrected_prices
@@ -44,12 +44,8 @@ SHARES = (0.6, 0.85)
 """Of what is left, for the regions; of what is left in the end, for moves over the borders."""
 CORRECTIONS, SHARE_OF_CORRECTION = 2, 0.12
 """How often prices are corrected across borders, and of what is left the seconds for each."""
-NEAR_THE_BEST = 3.0
-"""In usual gains: kinds of session that lose more against an entry's best have no part in a correction."""
-SHOWS_LIKENESS = 4
-"""Of so many entries one shows which rows are alike."""
-EVALUATIONS = 10.0
-"""What the proof takes, in evaluations of a bound."""
+EVALUATIONS, EVALUATIONS_TO_JOIN = 10.0, 20.0
+"""What the proof takes, in evaluations of a bound; what corrections and last moves take before they have begun."""
 TOLD_SECONDS = 0.9
 
 
@@ -163,7 +159,7 @@ def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, 
     if not feasible(model, plan.columns):
         with Worker() as worker:
             plan.columns = first_plan(model, limits, watch, worker, large=True)
-    if not cancelled:
+    if not cancelled and watch.left > EVALUATIONS_TO_JOIN * evaluation:
         try:
             correct_prices(plan, prices, limits, watch, crew)
             improve_joined(plan, prices, limits, watch, crew)
@@ -274,42 +270,6 @@ def improve_joined(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
         plan.offer(complete(model, chosen), ())
 
 
-def reduced_gains(model: Model, k: int, prices: Floats) -> Floats:
-    """(n_options,) of goal k at prices (n_rows + k,)."""
-    return np.asarray(reduced_prices(model, own_gains(model, k), prices)[: model.n_options])
-
-
-def usual_gain(model: Model, k: int) -> float:
-    """What a placement usually gains on goal k, or a column costs."""
-    size = np.abs(model.goals[k].values)
-    return float(np.median(size[size > 0]))
-
-
-def best_of_kinds(model: Model, prices: dict[int, Floats]) -> Bools:
-    """(n_options,) the best of every entry in like sessions, by each goal's prices; for some entries one more of each.
-
-    The best alone would not show which rows are alike.
-    """
-    best = np.zeros(model.n_options, dtype=bool)
-    for k in moved_goals(model):
-        near = NEAR_THE_BEST * usual_gain(model, k)
-        reduced = reduced_gains(model, k, prices[k])
-        _mark_best(model.entry, model.session, model.alike, reduced, near, best)
-    _mark_others(model.entry, model.session, model.alike, best)
-    return best
-
-
-def least_losses(model: Model, prices: dict[int, Floats]) -> Array:
-    """(n_options,) float32: what each loses against the best of its entry, in usual gains of the goal where least."""
-    least = np.full(model.n_options, np.inf, dtype=np.float32)
-    for k in moved_goals(model):
-        reduced = reduced_gains(model, k, prices[k])
-        best = np.zeros(model.n_entries)
-        np.maximum.at(best, model.entry, reduced)
-        least = np.minimum(least, (best[model.entry] - reduced) / usual_gain(model, k), dtype=np.float32)
-    return least
-
-
 def joined_part(plan: Plan, option: Ints) -> tuple[Model, Place]:
     """These options, all that the plan has among them, as a model of its own."""
     model = plan.model
@@ -337,48 +297,3 @@ def teller(plan: Plan, watch: Stopwatch) -> Callable[[], None]:
             plan.note(moved[0], watch)
 
     return heard
-
-
-@compiled
-def _mark_best(entry: Array, session: Array, alike: Ints, reduced: Floats, near: float, best: Bools) -> None:
-    """Mark the best option of each entry in each kind of session, unless it loses more than `near` against its best."""
-    found = np.full(alike.max() + 1, -1, dtype=np.int64)
-    option = 0
-    while option < len(entry):
-        first, most = option, 0.0
-        while option < len(entry) and entry[option] == entry[first]:
-            kind = alike[session[option]]
-            if found[kind] < first or reduced[option] > reduced[found[kind]]:
-                found[kind] = option
-            most = max(most, reduced[option])
-            option += 1
-        for other in range(first, option):
-            if found[alike[session[other]]] == other and reduced[other] >= most - near:
-                best[other] = True
-
-
-@compiled
-def _mark_others(entry: Array, session: Array, alike: Ints, best: Bools) -> None:
-    """Of every so many entries mark one more option in each kind of session that has a mark, each time another."""
-    n_kinds = alike.max() + 1
-    marked, count, seen = np.full(n_kinds, -1), np.zeros(n_kinds, np.int64), np.zeros(n_kinds, np.int64)
-    option = 0
-    while option < len(entry):
-        first = option
-        while option < len(entry) and entry[option] == entry[first]:
-            kind = alike[session[option]]
-            count[kind], seen[kind] = 0, 0
-            option += 1
-        if entry[first] % SHOWS_LIKENESS:
-            continue
-        for other in range(first, option):
-            kind = alike[session[other]]
-            if best[other]:
-                marked[kind] = first
-            else:
-                count[kind] += 1
-        for other in range(first, option):
-            kind = alike[session[other]]
-            if marked[kind] == first and not best[other]:
-                best[other] = seen[kind] == (entry[first] // SHOWS_LIKENESS) % count[kind]
-                seen[kind] += 1

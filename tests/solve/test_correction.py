@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from allocator.certificate import SCALE, bound_of, goal_rows, whole_prices
 from allocator.formulation import Model
 from allocator.instance import Floats
+from allocator.solve.best_options import best_of_kinds, least_losses
 from allocator.solve.construct import own_gains
 from allocator.solve.correction import correction_of
 from allocator.solve.dual import corrected_prices, solve_dual
 from allocator.solve.pricing import Pricing
-from allocator.solve.regions import best_of_kinds, least_losses
 from tests.models_of_arrays import RowList, all_plans, held_of, model_of, random_model
 from tests.solve.towns import city
 

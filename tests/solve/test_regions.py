@@ -205,6 +205,28 @@ def test_whoever_has_no_place_at_home_crosses_the_border(monkeypatch: pytest.Mon
     assert joined.goals[0].value > apart.goals[0].value
 
 
+def test_regions_are_not_joined_where_time_is_too_short_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = two_towns()
+    crosses = (model.entry < ENTRIES) & (model.session >= SESSIONS)
+    monkeypatch.setattr(regions, "EVALUATIONS_TO_JOIN", 1e9)
+    limits = Limits(seconds=60.0, work=16)
+    answer = solve_by_region(model, limits, Stopwatch(60.0), THREADS, model.n_options * 2 // 3)
+    assert answer.chosen.any()
+    assert not answer.chosen[crosses].any()
+
+
+def test_corrected_prices_prove_more_than_those_of_regions_that_never_saw_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A city cut through its middle: half of all options cross."""
+    joined = by_threads().goals[0]
+    monkeypatch.setattr(regions, "correct_prices", lambda *arguments: None)
+    apart = solve_by_region(city()[2], LIMITS, Stopwatch(math.inf), THREADS, MOST).goals[0]
+    assert joined.certified_bound is not None
+    assert apart.certified_bound is not None
+    assert joined.value <= joined.certified_bound < apart.certified_bound
+
+
 @pytest.mark.slow
 def test_processes_give_the_answer_of_threads() -> None:
     assert_same(solve_by_region(city()[2], LIMITS, Stopwatch(math.inf), local_crew(2), MOST), by_threads())
