@@ -179,3 +179,13 @@ def all_plans(model: Model) -> Ints:
 def held_of(model: Model, plans: Ints, k: int) -> list[int]:
     """What the goals before k are held at: the values of the first plan."""
     return [goal.value(plans[0]) for goal in model.goals[:k]]
+
+
+def plans_that_hold(model: Model, plans: Ints, held: list[int]) -> Ints:
+    """(n_kept, n_columns) the plans that are as good as this on the first goals."""
+    keeps = np.ones(len(plans), dtype=bool)
+    for goal, value in zip(model.goals, held, strict=False):
+        merit = plans @ goal.values + goal.constant
+        keeps &= merit >= value if goal.sense == "max" else merit <= value
+    kept: Ints = plans[keeps]
+    return kept

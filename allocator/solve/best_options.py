@@ -13,17 +13,13 @@ from allocator.compiled import compiled
 from allocator.formulation import Model
 from allocator.instance import Array, Bools, Floats, Ints
 from allocator.solve.construct import own_gains
+from allocator.solve.improve import losses_of_options
 from allocator.solve.large import moved_goals
 
 NEAR_THE_BEST = 3.0
 """In usual gains: kinds of session that lose more against an entry's best have no part in a correction."""
 SHOWS_LIKENESS = 4
 """Of so many entries one shows which rows are alike."""
-
-
-def reduced_gains(model: Model, k: int, prices: Floats) -> Floats:
-    """(n_options,) of goal k at prices (n_rows + k,)."""
-    return np.asarray(reduced_prices(model, own_gains(model, k), prices)[: model.n_options])
 
 
 def usual_gain(model: Model, k: int) -> float:
@@ -40,7 +36,7 @@ def best_of_kinds(model: Model, prices: dict[int, Floats]) -> Bools:
     best = np.zeros(model.n_options, dtype=bool)
     for k in moved_goals(model):
         near = NEAR_THE_BEST * usual_gain(model, k)
-        reduced = reduced_gains(model, k, prices[k])
+        reduced = reduced_prices(model, own_gains(model, k), prices[k])[: model.n_options]
         _mark_best(model.entry, model.session, model.alike, reduced, near, best)
     _mark_others(model.entry, model.session, model.alike, best)
     return best
@@ -50,10 +46,8 @@ def least_losses(model: Model, prices: dict[int, Floats]) -> Array:
     """(n_options,) float32: what each loses against the best of its entry, in usual gains of the goal where least."""
     least = np.full(model.n_options, np.inf, dtype=np.float32)
     for k in moved_goals(model):
-        reduced = reduced_gains(model, k, prices[k])
-        best = np.zeros(model.n_entries)
-        np.maximum.at(best, model.entry, reduced)
-        least = np.minimum(least, (best[model.entry] - reduced) / usual_gain(model, k), dtype=np.float32)
+        losses = losses_of_options(model, own_gains(model, k), prices[k])
+        least = np.minimum(least, losses / usual_gain(model, k), dtype=np.float32)
     return least
 
 

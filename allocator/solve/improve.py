@@ -82,13 +82,18 @@ def near_the_best(model: Model, gains: Floats, prices: Floats, share: float) -> 
 
     gains (n_columns,) larger is better; prices (n_rows + n_held,).
     """
+    usual = np.abs(gains[: model.n_options])
+    within = share * float(np.median(usual[usual > 0])) if usual.any() else np.inf
+    near: Bools = losses_of_options(model, gains, prices) <= within
+    return near
+
+
+def losses_of_options(model: Model, gains: Floats, prices: Floats) -> Floats:
+    """(n_options,) what each loses at these prices (n_rows + n_held,) against the best of its entry, or nothing."""
     reduced = reduced_prices(model, gains, prices)[: model.n_options]
     best = np.zeros(model.n_entries)
     np.maximum.at(best, model.entry, reduced)
-    usual = np.abs(gains[: model.n_options])
-    within = share * float(np.median(usual[usual > 0])) if usual.any() else np.inf
-    near: Bools = reduced >= best[model.entry] - within
-    return near
+    return np.asarray(best[model.entry] - reduced)
 
 
 def move_budget(pace: Pace, seconds: float, seed: int) -> Budget:

@@ -1,7 +1,7 @@
 """part_model: some of the options of a model as a model of their own, which fits through a wire.
 
-Every row keeps its exact sense: what stands outside is taken off its sides (`room_left`), or its room is shared out
-among parts so that what each keeps adds up to what the whole has (`Shares`).
+Every row keeps its exact sense: a part that holds all of a plan has the row's own sides, and among parts a row's room
+is shared out so that what each keeps adds up to what the whole has (`Shares`).
 """
 
 from __future__ import annotations
@@ -106,12 +106,6 @@ def part_rows(model: Model, row: Ints, column: Ints, sides: Sides) -> Rows:
         _taken(rows.members, groups, number, len(column)),
         weights,
     )
-
-
-def room_left(model: Model, columns: Ints, mine: Bools) -> Sides:
-    """Sides of all rows once what stands outside `mine` (n_columns,) of a plan (n_columns,) is taken off."""
-    outside = model.rows.activity(np.where(mine, 0, columns))
-    return model.rows.lower - outside, model.rows.upper - outside
 
 
 class Shares:

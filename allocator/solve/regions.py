@@ -264,10 +264,9 @@ def improve_joined(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
     give_back()
     answers: dict[Key, Bools] = {}
     done_by(crew, improve_part, [task], answers, teller(plan, watch))
-    for answer in answers.values():
-        chosen = np.zeros(model.n_options, dtype=bool)
-        chosen[place.option[answer]] = True
-        plan.offer(complete(model, chosen), ())
+    chosen = np.zeros(model.n_options, dtype=bool)
+    chosen[place.option[answers[task.key]]] = True
+    plan.offer(complete(model, chosen), ())
 
 
 def joined_part(plan: Plan, option: Ints) -> tuple[Model, Place]:

@@ -17,7 +17,7 @@ from allocator.solve.construct import own_gains
 from allocator.solve.correction import correction_of
 from allocator.solve.dual import corrected_prices, solve_dual
 from allocator.solve.pricing import Pricing
-from tests.models_of_arrays import RowList, all_plans, held_of, model_of, random_model
+from tests.models_of_arrays import RowList, all_plans, held_of, model_of, plans_that_hold, random_model
 from tests.solve.towns import city
 
 
@@ -92,14 +92,8 @@ def test_corrected_prices_prove_bounds_that_no_plan_beats(seed: int) -> None:
     exact = pricing.bound(prices, pricing.reduced(prices))[0]
     given_bound = pricing.bound(pricing.possible(start), pricing.reduced(pricing.possible(start)))[0]
     assert exact <= given_bound + 1e-6 * max(1.0, abs(given_bound))
-    reached = max(float(gains @ plan) for plan in plans if keeps(model, plan, held))
+    reached = float((plans_that_hold(model, plans, held) @ gains).max())
     assert exact >= reached - 1e-6 * max(1.0, abs(reached))
-
-
-def keeps(model: Model, plan: Floats, held: list[int]) -> bool:
-    matrix, lower, upper = goal_rows(model, held)
-    used = matrix @ plan
-    return bool((used >= lower - 1e-9).all() and (used <= upper + 1e-9).all())
 
 
 def kinds_and_prices() -> Model:

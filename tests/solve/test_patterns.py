@@ -19,7 +19,7 @@ from allocator.solve.dual import OutOfTimeError
 from allocator.solve.patterns import PatternWindow, SessionPricing, sharpen, starts_in, table_sizes
 from allocator.solve.prove import entry_prices, prove, prove_all
 from allocator.solve.soft_patterns import Tables, logarithmic, plain, soften_patterns, without_table
-from tests.models_of_arrays import RowList, all_plans, held_of, model_of, random_model
+from tests.models_of_arrays import RowList, all_plans, held_of, model_of, plans_that_hold, random_model
 
 
 def tables_of(
@@ -184,11 +184,7 @@ def test_sharpened_prices_prove_no_less_than_those_given_and_no_plan_beats_them(
     start = rng.normal(0.0, 3.0, model.n_rows + k)
     prices = sharpen(model, own_gains(model, k), goal_rows(model, held), start, seconds=60.0, work=60)
     before, after = (bound_of(model, k, held, whole_prices(u), SCALE, True) for u in (start, prices))
-    keeps = np.ones(len(plans), dtype=bool)
-    for goal, value in zip(model.goals, held, strict=False):
-        merit = plans @ goal.values + goal.constant
-        keeps &= merit >= value if goal.sense == "max" else merit <= value
-    values = (plans @ model.goals[k].values + model.goals[k].constant)[keeps]
+    values = plans_that_hold(model, plans, held) @ model.goals[k].values + model.goals[k].constant
     if model.goals[k].sense == "max":
         assert values.max() <= after <= before + 1
     else:
