@@ -103,6 +103,7 @@ def solve_dual(
     seconds: float,
     work: int | None = None,
     tell: Callable[[float], None] = silent,
+    threads: int = 1,
 ) -> Dual:
     """The best prices found within `seconds` or `work` evaluations for making gains (n_columns,) large.
 
@@ -110,7 +111,7 @@ def solve_dual(
     best bound so far at the first evaluation, twice a second, and at the end.
     """
     deadline = time.monotonic() + seconds
-    pricing = Pricing(model, np.asarray(gains, dtype=np.float64), held)
+    pricing = Pricing(model, np.asarray(gains, dtype=np.float64), held, threads)
     descent = Descent(pricing, start, Effort(deadline, work, tell))
     # Its vectors are short: threads of the linear algebra only wait for each other, most of all on a busy machine.
     with threadpool_limits(1), suppress(OutOfTimeError):
@@ -121,10 +122,10 @@ def solve_dual(
 
 
 def corrected_prices(
-    model: Model, gains: Floats, held: Held, start: Floats, *, seconds: float, work: int | None = None
+    model: Model, gains: Floats, held: Held, start: Floats, *, seconds: float, work: int | None = None, threads: int = 1
 ) -> Floats:
     """Prices (n_rows + n_held,) no worse than `start`, those of like rows changed together: see `correction`."""
-    pricing = Pricing(model, np.asarray(gains, dtype=np.float64), held)
+    pricing = Pricing(model, np.asarray(gains, dtype=np.float64), held, threads)
     descent = Descent(pricing, start, Effort(time.monotonic() + seconds, work, silent))
     with threadpool_limits(1), suppress(OutOfTimeError):
         descent.correct()

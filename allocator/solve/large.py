@@ -153,6 +153,7 @@ class LargeSearch:
             seconds=short.seconds,
             work=short.steps,
             tell=self.bounded if alone and self.bounded is not None else lambda bound: self.heard(),
+            threads=self.threads,
         )
         self.prices = dual.prices
         return dual

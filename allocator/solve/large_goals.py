@@ -154,7 +154,9 @@ class LargeGoals:
         plan = self.large.plan
         share = POLISH if k in self.found.ahead else PROOF_SHARE_OF_GOAL
         short, begin = pace.part(share), self.found.of_goals.get(k)
-        prices = dual_prices(plan.model, k, held, begin, short.seconds, short.steps, self.teller.bounded)
+        prices = dual_prices(
+            plan.model, k, held, begin, short.seconds, short.steps, self.teller.bounded, self.limits.threads
+        )
         self.found.of_goals[k] = prices
         rest, heard = pace.rest(1.0 - share), self.large.heard
         with self._pricing(next((later for later in self.moved if later > k), None), held, rest):

@@ -183,6 +183,14 @@ def soften(
 
 
 @compiled
+def largest_sizes(places: Places, size: Floats) -> None:
+    """Raise size (n_places,) to the largest coefficient of each row or group without its sign."""
+    for position in range(len(places.place)):
+        place = places.place[position]
+        size[place] = max(size[place], abs(places.coefficient[position]))
+
+
+@compiled
 def curvature(places: Places, share: Floats, square: Floats) -> None:
     """Add share x coefficient^2 to square (n_places,): how strongly each price acts on the shares."""
     for option in range(len(share)):

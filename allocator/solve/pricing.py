@@ -11,6 +11,7 @@ from allocator.certificate import priced_rows
 from allocator.formulation import Model
 from allocator.instance import Array, Bools, Floats, Ints
 from allocator.solve.priced_columns import Places, bests, subtract_prices
+from allocator.solve.stretches import columns_of, in_two, starts_within
 
 Held = tuple[sparse.csr_array, Floats, Floats]
 """Rows that hold earlier goals: matrix (n_held, n_columns), lower, upper; see `certificate.goal_rows`."""
@@ -25,8 +26,8 @@ def places_of(model: Model) -> Places:
 class Pricing:
     """One goal over the rows of a model: who is worth pricing, and the exact bound at any prices."""
 
-    def __init__(self, model: Model, gains: Floats, held: Held) -> None:
-        self.model = model
+    def __init__(self, model: Model, gains: Floats, held: Held, threads: int = 1) -> None:
+        self.model, self.threads = model, threads
         n_options = model.n_options
         self.places, self.held_places = places_of(model), Places.of_rows(held[0], n_options)
         self.held = held[0]
@@ -78,10 +79,16 @@ class Pricing:
 
     def reduced(self, prices: Floats) -> Floats:
         """(n_worth,) gains after paying, of the options worth pricing."""
-        value = self.gain.copy()
-        subtract_prices(self.option, self.places, self.places_prices(prices), value)
-        if self.held.shape[0]:
-            subtract_prices(self.option, self.held_places, prices[self.model.n_rows :], value)
+        value, of_places = self.gain.copy(), self.places_prices(prices)
+
+        def subtract(units: slice) -> None:
+            columns = columns_of(self.entry_start, units)
+            option, part = self.option[columns], value[columns]
+            subtract_prices(option, self.places, of_places, part)
+            if self.held.shape[0]:
+                subtract_prices(option, self.held_places, prices[self.model.n_rows :], part)
+
+        in_two(self.entry_start, subtract, self.threads)
         return value
 
     def rest(self, prices: Floats) -> float:
@@ -94,7 +101,11 @@ class Pricing:
     def bound(self, prices: Floats, reduced: Floats) -> tuple[float, Floats]:
         """The exact bound at these prices, and the best of every entry with an option worth pricing."""
         best = np.zeros(len(self.entry_start) - 1)
-        bests(self.entry_start, reduced, best)
+        in_two(
+            self.entry_start,
+            lambda units: bests(starts_within(self.entry_start, units), reduced, best[units]),
+            self.threads,
+        )
         return float(best.sum()) + self.rest(prices), best
 
 

@@ -222,11 +222,11 @@ def dual_prices(
     seconds: float,
     work: int | None,
     tell: Callable[[float], None] = silent,
+    threads: int = 1,
 ) -> Floats:
     """Row prices (n_rows + k,) for goal k by the smoothed dual, from `start` if there is one."""
-    dual = solve_dual(
-        model, own_gains(model, k), goal_rows(model, held), start=start, seconds=seconds, work=work, tell=tell
-    )
+    gains, rows = own_gains(model, k), goal_rows(model, held)
+    dual = solve_dual(model, gains, rows, start=start, seconds=seconds, work=work, tell=tell, threads=threads)
     return dual.prices
 
 

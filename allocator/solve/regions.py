@@ -105,6 +105,7 @@ def correct_part(task: Task) -> Floats:
                 prices[k, : model.n_rows + k],
                 seconds=task.limits.seconds / len(moved),
                 work=task.limits.work,
+                threads=task.limits.threads,
             )
         held.append(held_value(model, k, goal.value(task.start)))
     return prices

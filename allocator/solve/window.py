@@ -10,8 +10,9 @@ import numpy as np
 from scipy import sparse
 
 from allocator.instance import Floats, Ints
-from allocator.solve.priced_columns import Places, curvature, gather, soften
+from allocator.solve.priced_columns import Places, curvature, gather, largest_sizes, soften
 from allocator.solve.pricing import Pricing, starts_of
+from allocator.solve.stretches import columns_of, in_two, starts_within
 
 BOX_TEMPERATURE = 5.0
 """Of openings and auxiliaries, in temperatures of placements: opening moves many of them."""
@@ -48,7 +49,7 @@ class Terms:
         """(n,) the largest coefficient of each row; 1 where there is none."""
         n = len(self.upper)
         found = np.zeros(n + self.weights.shape[1])
-        np.maximum.at(found, self.places.place, np.abs(self.places.coefficient))
+        largest_sizes(self.places, found)
         found = found[:n]
         n_own = self.weights.shape[0]
         found[:n_own] = np.maximum(found[:n_own], largest_of_rows(self.weights))
@@ -81,10 +82,13 @@ def terms_of(pricing: Pricing, kept: Ints) -> Terms:
     number[n_rows:] = np.arange(len(live), len(live) + n_groups)
     number_held = np.full(len(pricing.lower) - n_rows, -1, dtype=np.int32)
     number_held[live[len(own) :] - n_rows] = np.arange(len(own), len(live))
+    entry_start = starts_of(model.entry[option])
     return Terms(
         gain=pricing.gain[kept],
-        entry_start=starts_of(model.entry[option]),
-        places=compact(option, ((pricing.places, number), (pricing.held_places, number_held))),
+        entry_start=entry_start,
+        places=compact(
+            option, entry_start, ((pricing.places, number), (pricing.held_places, number_held)), pricing.threads
+        ),
         row_of=np.arange(len(live)),
         upper=pricing.upper[live],
         lower=pricing.lower[live],
@@ -140,8 +144,15 @@ class Window:
         """Softened units and boxes at these prices (n,), how soft that is, and the activity (n,)."""
         terms, n, n_own = self.terms, len(self.terms.upper), self.terms.weights.shape[0]
         places = np.concatenate([price, terms.weights.T @ price[:n_own]])
-        activity = np.zeros(len(places))
-        total, softness = soften(terms.entry_start, terms.gain, terms.places, places, temperature, self.share, activity)
+
+        def part(units: slice) -> tuple[float, float, Floats]:
+            activity = np.zeros(len(places))
+            starts = starts_within(terms.entry_start, units)
+            of_units = soften(starts, terms.gain, terms.places, places, temperature, self.share, activity)
+            return *of_units, activity
+
+        one, other = in_two(terms.entry_start, part, self.pricing.threads)
+        total, softness, activity = one[0] + other[0], one[1] + other[1], one[2] + other[2]
         used = activity[:n]
         used[:n_own] += terms.weights @ activity[n:]
         of_boxes, soft_boxes, used_by_boxes = self.soft_boxes(price, temperature)
@@ -180,15 +191,24 @@ class Window:
         self.scale = np.concatenate([scale[self.above], scale[self.below]])
 
 
-def compact(option: Ints, sources: tuple[tuple[Places, Any], ...]) -> Places:
-    """The places of these options under new numbers, those numbered -1 left out."""
+def compact(option: Ints, unit_start: Ints, sources: tuple[tuple[Places, Any], ...], threads: int) -> Places:
+    """The places of these options, unit by unit, under new numbers, those numbered -1 left out."""
     start = np.zeros(len(option) + 1, dtype=np.int64)
     nothing = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
-    for places, number in sources:
-        gather(option, places, number, start, *nothing)
+
+    def count(units: slice) -> None:
+        columns = columns_of(unit_start, units)
+        for places, number in sources:
+            gather(option[columns], places, number, start[columns.start : columns.stop + 1], *nothing)
+
+    def fill(units: slice) -> None:
+        columns = columns_of(unit_start, units)
+        for places, number in sources:
+            gather(option[columns], places, number, after[columns], place, coefficient)
+
+    in_two(unit_start, count, threads)
     start = np.cumsum(start)
     place, coefficient = np.empty(start[-1], dtype=np.int32), np.empty(start[-1], dtype=np.float32)
     after = start[:-1].copy()
-    for places, number in sources:
-        gather(option, places, number, after, place, coefficient)
+    in_two(unit_start, fill, threads)
     return Places(start, place, coefficient)
