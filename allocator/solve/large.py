@@ -105,7 +105,7 @@ class LargeSearch:
         search.start(order_of(dual, part) if chosen is None else np.flatnonzero(chosen[part.option]))
         rest = pace.rest(1.0 - DUAL_SHARE)
         self._cycle(search, (), rest.part(CYCLES[0]), HOT if chosen is None else HOT * WARMTH, self.threads)
-        if chosen is None:
+        if chosen is None and model.n_options <= MANY:
             sweep_small(self.plan, (), rest.part(SWEEP_SHARE), self.seed, self.worker)
         self._go_back(search)
         with beside(dual.prices):
