@@ -104,8 +104,10 @@ class LargeSearch:
         search = Search(part, gains, dual.prices, model.column_lower, self.seed)
         search.start(order_of(dual, part) if chosen is None else np.flatnonzero(chosen[part.option]))
         rest = pace.rest(1.0 - DUAL_SHARE)
-        self._cycle(search, (), rest.part(CYCLES[0]), HOT if chosen is None else HOT * WARMTH, self.threads)
-        if chosen is None and model.n_options <= MANY:
+        swept = chosen is None and model.n_options <= MANY
+        first = rest.part(CYCLES[0] if swept else CYCLES[0] + SWEEP_SHARE)
+        self._cycle(search, (), first, HOT if chosen is None else HOT * WARMTH, self.threads)
+        if swept:
             sweep_small(self.plan, (), rest.part(SWEEP_SHARE), self.seed, self.worker)
         self._go_back(search)
         with beside(dual.prices):
