@@ -9,6 +9,7 @@ order of the goals. Source: docs/decisions/0006-large-models.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -73,6 +74,8 @@ class LargeSearch:
     threads: int = 1
     bounded: Callable[[float], None] | None = None
     """Hears of bounds on the gains, where they are those of one goal in its own units."""
+    beside: Future[Floats] | None = None
+    """What the second thread does meanwhile; it is free where there is nothing, or where that is done."""
 
     @cached_property
     def layout(self) -> Layout:
@@ -106,7 +109,7 @@ class LargeSearch:
         rest = pace.rest(1.0 - DUAL_SHARE)
         swept = chosen is None and model.n_options <= MANY
         first = rest.part(CYCLES[0] if swept else CYCLES[0] + SWEEP_SHARE)
-        self._cycle(search, (), first, HOT if chosen is None else HOT * WARMTH, self.threads)
+        self._cycle(search, (), first, HOT if chosen is None else HOT * WARMTH)
         if swept:
             sweep_small(self.plan, (), rest.part(SWEEP_SHARE), self.seed, self.worker)
         self._go_back(search)
@@ -162,19 +165,18 @@ class LargeSearch:
 
     def _anneal(self, search: Search, held: Sequence[int], pace: Pace, cycles: Sequence[float]) -> None:
         """Annealings of such shares of a pace, each from the best plan so far; then small parts, exactly."""
-        # A second thread sharpens what these prove; where there are many options moves pay more.
-        threads = self.threads if self.plan.model.n_options > MANY else 1
         for share in cycles:
-            self._cycle(search, held, pace.part(share), HOT * WARMTH, threads)
+            self._cycle(search, held, pace.part(share), HOT * WARMTH)
             self._go_back(search)
         sweep_small(self.plan, held, pace.part(SWEEP_SHARE), self.seed, self.worker)
 
-    def _cycle(self, search: Search, held: Sequence[int], pace: Pace, hot: float, threads: int) -> None:
-        """One annealing from where a search stands: with two threads by one search of each half of the model.
+    def _cycle(self, search: Search, held: Sequence[int], pace: Pace, hot: float) -> None:
+        """One annealing from where a search stands: with a free thread by one search of each half of the model.
 
         Where there are no halves two searches go over everything: they end far apart.
         """
-        if threads == 1:
+        busy = self.beside is not None and not self.beside.done()
+        if self.threads == 1 or busy:
             search.cycle(pace, hot, self.heard)
             self._offer(search, held)
             return

@@ -119,6 +119,7 @@ class LargeGoals:
                 yield
                 return
             with beside(partial(self._sharpened, k, pace.left)) as future:
+                self.large.beside = future
                 yield
             self.found.sharpened[k] = future.result()
 
