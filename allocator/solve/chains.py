@@ -24,6 +24,7 @@ from allocator.solve.moves import (
     fits_rows,
     is_open,
     note,
+    place_again,
     put,
     settle,
     take,
@@ -33,8 +34,8 @@ from allocator.solve.moves import (
 
 DEPTH = 4
 """Ejections in one chain, at most."""
-MOST_OUT = 2
-"""Who may give up a place for one link of a chain, beside the session's own."""
+MOST_OUT = 3
+"""Who may give up a place for one link of a chain, beside the one who goes on with it."""
 HOPELESS = 3.0
 """An option so many times the noise below the best so far is not looked at closely."""
 NOWHERE = -1e18
@@ -66,28 +67,44 @@ def step_target(
         for k in range(state.member_count[session]):
             other = state.members[session, k]
             held = state.place[other]
-            if arrays.weight[held] + free < weight:
-                continue
             if last:
                 worth = values.reduced[option] - values.reduced[held]
             else:
                 worth = here - (values.reduced[held] - minute * arrays.weight[held]) + values.best[other]
                 worth -= minute * max(0, arrays.weight[held] - weight)
             worth += noise * np.random.random()
+            if arrays.weight[held] + free < weight and worth > most:
+                second = cheapest(arrays, values, state, session, other, weight - free - arrays.weight[held])
+                worth -= values.reduced[state.place[second]] if second >= 0 else np.inf
             if worth > most:
                 found, ejected, most = option, other, worth
     return found, ejected, most
 
 
 @compiled
+def cheapest(arrays: Arrays, values: Values, state: State, session: int, barred: int, weight: int) -> int:
+    """Who is worth least of those in a session who weigh as much; -1 for nobody."""
+    found, least = -1, np.inf
+    for k in range(state.member_count[session]):
+        held = state.place[state.members[session, k]]
+        if arrays.weight[held] >= weight and state.members[session, k] != barred and values.reduced[held] < least:
+            found, least = state.members[session, k], values.reduced[held]
+    return found
+
+
+@compiled
 def make_room(arrays: Arrays, values: Values, state: State, option: int, noise: float) -> bool:
-    """Take out who is worth least of every row that does not take the option; does it fit then."""
+    """Take out who is worth least of the session, and of every row, that does not take the option; does it fit then."""
+    session = arrays.session[option]
     for _ in range(MOST_OUT):
         if fits(arrays, state, option):
             return True
+        short = state.load[session] + arrays.weight[option] - arrays.room[session]
         row = full_row(arrays, state, option)
         found, least = -1, np.inf
-        if row >= 0:
+        if short > 0:
+            found = cheapest(arrays, values, state, session, -1, short)
+        elif row >= 0:
             for entry in range(len(state.place)):
                 held = state.place[entry]
                 if held >= 0 and stands_in(arrays, held, row):
@@ -173,6 +190,7 @@ def chain(
         entry = other
         if other < 0:
             break
+    place_again(arrays, values, state)
     possible = True
     for k in range(n_visited):
         if state.cases[visited[k]] > 0:

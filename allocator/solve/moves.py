@@ -356,6 +356,18 @@ def best_place(arrays: Arrays, values: Values, state: State, entry: int, barred:
 
 
 @compiled
+def place_again(arrays: Arrays, values: Values, state: State) -> None:
+    """Whoever lost a place in the move under way gets the best one that is free."""
+    for k in range(state.number[LOG]):
+        entry = state.log_entry[k]
+        if state.place[entry] < 0:
+            option = best_place(arrays, values, state, entry, -1)
+            if option >= 0:
+                note(state, entry)
+                put(arrays, values, state, option)
+
+
+@compiled
 def is_open(arrays: Arrays, state: State, session: int) -> bool:
     """May one more case be added without a list to be opened for several."""
     return bool(state.cases[session] > 0 or arrays.fewest[session] <= 1)

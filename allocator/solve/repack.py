@@ -21,11 +21,11 @@ from allocator.solve.moves import (
     State,
     Values,
     begin,
-    best_place,
     fill,
     fits,
     fits_rows,
     note,
+    place_again,
     put,
     settle,
     take,
@@ -237,13 +237,7 @@ def repack(
         possible = not too_short(arrays, state, here) and state.number[LOG] < LONGEST_LOG - 500
         done += 1
     if possible:
-        for k in range(state.number[LOG]):
-            entry = state.log_entry[k]
-            if state.place[entry] < 0:
-                option = best_place(arrays, values, state, entry, -1)
-                if option >= 0:
-                    note(state, entry)
-                    put(arrays, values, state, option)
+        place_again(arrays, values, state)
     return settle(arrays, values, state, possible, temperature)
 
 
