@@ -10,9 +10,10 @@ from allocator.answer import Limits, Memory, Reporter, Run, Start, silent
 from allocator.audit import audit
 from allocator.baseline import baseline
 from allocator.explain import explain_unplaced
-from allocator.formulation import formulate
+from allocator.formulation import Formulation, formulate
 from allocator.gap import gap_splits
 from allocator.instance import Instance
+from allocator.memory import give_back
 from allocator.options import Facts, build_options
 from allocator.peak_memory import PeakMemory
 from allocator.policy import Policy
@@ -70,7 +71,9 @@ def planned(
         allocation = Allocation.from_options(options, answer.chosen)
         audited = audit(facts, policy, allocation, answer.goals, conflicts)
     with watch.stage("explain"):
+        spare_memory(formulation)
         unplaced = explain_unplaced(formulation, policy, allocation, conflicts)
+        spare_memory(formulation)
         without_us = baseline(formulation)
         gap_parts = gap_splits(formulation, answer.certificate, complete(formulation, answer.chosen))
     return Run(
@@ -93,3 +96,9 @@ def planned(
         seconds=watch.seconds,
         gap_parts=gap_parts,
     )
+
+
+def spare_memory(formulation: Formulation) -> None:
+    """Give back what the stage before needed, where the model is large enough for that to matter."""
+    if formulation.n_options > CUT_FROM:
+        give_back()

@@ -200,7 +200,9 @@ def chain(
 
 
 @compiled
-def close(arrays: Arrays, values: Values, state: State, session: int, instead: int, temperature: float) -> float:
+def close(
+    arrays: Arrays, values: Values, state: State, session: int, instead: int, noise: float, temperature: float
+) -> float:
     """One move: empty a session, open another `instead` (-1: none), place the dropped again. What it gained."""
     begin(state)
     while state.member_count[session] > 0:
@@ -209,6 +211,13 @@ def close(arrays: Arrays, values: Values, state: State, session: int, instead: i
         take(arrays, values, state, entry)
     possible = state.cases[session] == 0 or not too_short(arrays, state, session)
     if instead >= 0:
+        draw_in(arrays, values, state, instead, noise)
+        for k in range(state.number[LOG]):
+            if state.log_option[k] >= 0:
+                left = arrays.session[state.log_option[k]]
+                if left != session and state.cases[left] > 0:
+                    fill(arrays, values, state, left, 3, 0.0)
+                    possible = possible and not too_short(arrays, state, left)
         fill(arrays, values, state, instead, 40, 0.1)
         possible = possible and not too_short(arrays, state, instead)
     dropped = state.number[LOG]
@@ -223,6 +232,37 @@ def close(arrays: Arrays, values: Values, state: State, session: int, instead: i
         else:
             possible = eject_one(arrays, values, state, entry, session)
     return settle(arrays, values, state, possible, temperature)
+
+
+@compiled
+def draw_in(arrays: Arrays, values: Values, state: State, session: int, noise: float) -> None:
+    """Bring the least number of cases into a session: those who lose least by leaving where they are."""
+    for _ in range(2 * arrays.fewest[session]):
+        if state.cases[session] >= arrays.fewest[session] or state.number[LOG] > LONGEST_LOG - 100:
+            return
+        found, most = -1, NOWHERE
+        for k in range(arrays.session_start[session], arrays.session_start[session + 1]):
+            option = arrays.session_option[k]
+            now = state.place[arrays.entry[option]]
+            if state.load[session] + arrays.weight[option] > arrays.room[session]:
+                continue
+            worth = values.reduced[option] + noise * np.random.random()
+            if now >= 0:
+                if arrays.session[now] == session:
+                    continue
+                worth -= values.reduced[now] - values.minute[arrays.session[now]] * arrays.weight[now]
+            if worth > most:
+                found, most = option, worth
+        if found < 0:
+            return
+        entry = arrays.entry[found]
+        note(state, entry)
+        if state.place[entry] >= 0:
+            take(arrays, values, state, entry)
+        if not make_room(arrays, values, state, found, noise):
+            return
+        note(state, entry)
+        put(arrays, values, state, found)
 
 
 @compiled
@@ -271,7 +311,14 @@ def chain_many(
 
 @compiled
 def close_many(
-    arrays: Arrays, values: Values, state: State, sessions: Array, instead: Array, temperature: float, seed: int
+    arrays: Arrays,
+    values: Values,
+    state: State,
+    sessions: Array,
+    instead: Array,
+    noise: float,
+    temperature: float,
+    seed: int,
 ) -> None:
     """Close each of these sessions if it is open, or open it; with another opened instead where one is given."""
     np.random.seed(seed)
@@ -282,4 +329,4 @@ def close_many(
         if other >= 0 and other != session and state.cases[other] > 0:
             other = -1
         if state.cases[session] > 0 or other == session:
-            close(arrays, values, state, session, other, temperature)
+            close(arrays, values, state, session, other, noise, temperature)

@@ -38,6 +38,8 @@ DEMAND = 20.0
 """Bonus of a place for somebody who must have one, per largest worth."""
 REPACKS, CHAINS, CLOSES = 2, 6, 0.5
 """Moves of each kind in a segment, per session (closes: per session that can be opened)."""
+CHAIN_NOISE = 0.015
+"""What differs by less is decided by chance in chains and where lists are opened, per typical worth."""
 MOST_MOVES = 100
 """Repackings in a segment at most, so that prices, progress and time are looked at often."""
 
@@ -259,12 +261,12 @@ class Search:
         loss = self.loss()
         if loss.sum() > 0:
             starts = random.choice(len(loss), n_moves * CHAINS // REPACKS, p=loss / loss.sum())
-            chain_many(arrays, values, state, starts, 0.015 * self.typical, temperature, seed + 1)
+            chain_many(arrays, values, state, starts, CHAIN_NOISE * self.typical, temperature, seed + 1)
         openable = used[(arrays.fewest[used] > 1) | (self.opening[used] != 0)]
         if len(openable):
             n_closes = int(CLOSES * min(len(openable), n_moves)) + 1
             sessions, instead = self.to_close(openable, n_closes)
-            close_many(arrays, values, state, sessions, instead, temperature, seed + 2)
+            close_many(arrays, values, state, sessions, instead, CHAIN_NOISE * self.typical, temperature, seed + 2)
 
     def loss(self) -> Floats:
         """(n_entries,) what each entry with an option loses against the best that prices say it could have."""
