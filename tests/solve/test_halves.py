@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from functools import cache, partial
 
 import numpy as np
@@ -15,7 +17,7 @@ from allocator.certificate import goal_rows
 from allocator.instance import Floats
 from allocator.solve.arrays import Layout, Part
 from allocator.solve.construct import option_rank, own_gains
-from allocator.solve.dual import MANY, solve_dual
+from allocator.solve.dual import solve_dual
 from allocator.solve.halves import first_half, share_out, shared, side_by_side
 from allocator.solve.improve import parts
 from allocator.solve.large import LargeSearch
@@ -156,14 +158,12 @@ def test_all_are_done_at_once() -> None:
     assert not barrier.broken
 
 
-@pytest.mark.parametrize("many", [False, True])
-def test_a_search_with_two_threads_anneals_by_halves_and_ends_with_a_better_plan(
-    monkeypatch: pytest.MonkeyPatch, many: bool
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_search_anneals_by_halves_while_the_second_thread_is_free(
+    monkeypatch: pytest.MonkeyPatch, busy: bool
 ) -> None:
-    """Only the first annealing where a second thread has prices to sharpen; all of them where options are many."""
+    """Only the first annealing where it has prices to sharpen; all of them where that is done, or was not begun."""
     model = city()[2]
-    monkeypatch.setattr("allocator.solve.large.MANY", 10 if many else MANY)
-    monkeypatch.setattr("allocator.solve.large.CORE", 1e9)
     cycles: list[int] = []
     cycle = Search.cycle
 
@@ -173,12 +173,21 @@ def test_a_search_with_two_threads_anneals_by_halves_and_ends_with_a_better_plan
 
     monkeypatch.setattr(Search, "cycle", counted)
     plan = Plan(model, complete(model, model.fixed.copy()), [])
+
+    @contextmanager
+    def meanwhile(prices: Floats) -> Iterator[None]:
+        large.beside = Future()
+        if not busy:
+            large.beside.set_result(prices)
+        yield
+
     with Worker() as worker:
-        LargeSearch(plan, 0, lambda: None, worker, threads=2).together(Pace(4.0), None)
+        large = LargeSearch(plan, 0, lambda: None, worker, threads=2)
+        large.together(Pace(4.0), None, meanwhile)
     assert feasible(model, plan.columns)
     values: Floats = own_gains(model, 0)
     assert values @ plan.columns > 0
     # Small parts have annealings of their own, in between.
     halves = [size for size in cycles if 0.3 * model.n_options < size < 0.7 * model.n_options]
-    assert cycles.count(model.n_options) == (0 if many else 2)
-    assert len(halves) == (6 if many else 2)
+    assert cycles.count(model.n_options) == (2 if busy else 0)
+    assert len(halves) == (2 if busy else 6)
