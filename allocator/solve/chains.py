@@ -166,7 +166,7 @@ def chain(
     entry = start
     for link in range(depth):
         option, other, worth = step_target(arrays, values, state, entry, link == depth - 1, noise, visited, n_visited)
-        if option < 0 or (n_visited == 0 and other < 0 and worth <= 0):
+        if option < 0 or (other < 0 and worth <= 0):
             break
         if other >= 0:
             note(state, other)
