@@ -37,8 +37,9 @@ BOOST = 5.0
 """How much more a goal weighs when its turn has come."""
 DUAL_SHARE = 0.4
 """Of a stretch, for prices at most; the search has the rest."""
-CYCLES = (0.15, 0.25, 0.4)
-"""Shares of a search that its annealings take, one after the other, each from the best plan so far."""
+CYCLES, CYCLES_FROM_A_PLAN = (0.15, 0.25, 0.4), (0.3, 0.6)
+"""Shares of a search that its annealings take, one after the other, each from the best plan so far; from an earlier
+run's plan all of them begin hot, for what has changed since is worth more than what was polished."""
 SWEEP_SHARE = 0.1
 """Of a search, for each of two sweeps over small parts."""
 CORE = 0.06
@@ -46,7 +47,7 @@ CORE = 0.06
 LOADED = 0.02
 """Least share in the fractional plan of an option that is loaded."""
 WARMTH = 0.5
-"""Where a later annealing begins, relative to the first."""
+"""Where a later annealing begins, relative to the first of a search from nothing."""
 
 
 def moved_goals(model: Model) -> list[int]:
@@ -107,14 +108,17 @@ class LargeSearch:
         search = Search(part, gains, dual.prices, model.column_lower, self.seed)
         search.start(order_of(dual, part) if chosen is None else np.flatnonzero(chosen[part.option]))
         rest = pace.rest(1.0 - DUAL_SHARE)
-        swept = chosen is None and model.n_options <= MANY
-        first = rest.part(CYCLES[0] if swept else CYCLES[0] + SWEEP_SHARE)
-        self._cycle(search, (), first, HOT if chosen is None else HOT * WARMTH)
+        if chosen is not None:
+            with beside(dual.prices):
+                self._anneal(search, (), rest, CYCLES_FROM_A_PLAN, HOT)
+            return
+        swept = model.n_options <= MANY
+        self._cycle(search, (), rest.part(CYCLES[0] if swept else CYCLES[0] + SWEEP_SHARE), HOT)
         if swept:
             sweep_small(self.plan, (), rest.part(SWEEP_SHARE), self.seed, self.worker)
         self._go_back(search)
         with beside(dual.prices):
-            self._anneal(search, (), rest, CYCLES[1:])
+            self._anneal(search, (), rest, CYCLES[1:], HOT * WARMTH)
 
     def _loaded(self, gains: Floats) -> Part:
         """All options as one part, and from the first second a plan: everybody in order, wherever they fit."""
@@ -134,7 +138,7 @@ class LargeSearch:
         prices = np.concatenate([of_sum, np.zeros(k)])
         part = Part.of(self.layout, self._core(gains, of_sum), held)
         search = Search(part, gains, prices, self.plan.columns, self.seed + k + 1)
-        self._anneal(search, held, pace.rest(1.0 - DUAL_SHARE), CYCLES)
+        self._anneal(search, held, pace.rest(1.0 - DUAL_SHARE), CYCLES, HOT * WARMTH)
 
     def _core(self, gains: Floats, prices: Floats) -> Bools:
         """(n_options,) options near the best of their entry at these prices (n_rows,), and the plan's own.
@@ -163,10 +167,10 @@ class LargeSearch:
         self.prices = dual.prices
         return dual
 
-    def _anneal(self, search: Search, held: Sequence[int], pace: Pace, cycles: Sequence[float]) -> None:
+    def _anneal(self, search: Search, held: Sequence[int], pace: Pace, cycles: Sequence[float], hot: float) -> None:
         """Annealings of such shares of a pace, each from the best plan so far; then small parts, exactly."""
         for share in cycles:
-            self._cycle(search, held, pace.part(share), HOT * WARMTH)
+            self._cycle(search, held, pace.part(share), hot)
             self._go_back(search)
         sweep_small(self.plan, held, pace.part(SWEEP_SHARE), self.seed, self.worker)
 
