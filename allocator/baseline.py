@@ -11,6 +11,7 @@ import numpy as np
 from allocator.allocation import Allocation
 from allocator.formulation import Formulation, Model
 from allocator.instance import Array, Bools, Ints
+from allocator.memory import give_back
 from allocator.options import Options
 from allocator.solve.construct import asked_for, only_pins_of_the_pinned
 from allocator.solve.loader import Loader
@@ -28,6 +29,7 @@ def baseline(formulation: Formulation) -> Allocation:
         return Allocation.from_options(options, placed_by_clerk(formulation, options))
     chosen = formulation.fixed.copy()
     for part, place in parts_in_turn(formulation, cut_into_regions(formulation, MOST_OF_A_REGION)):
+        give_back()
         chosen[place.option[placed_by_clerk(part, options.take(place.option))]] = True
     return Allocation.from_options(options, chosen)
 
