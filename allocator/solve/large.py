@@ -75,7 +75,7 @@ class LargeSearch:
     threads: int = 1
     bounded: Callable[[float], None] | None = None
     """Hears of bounds on the gains, where they are those of one goal in its own units."""
-    beside: Future[Floats] | None = None
+    busy: Future[Floats] | None = None
     """What the second thread does meanwhile; it is free where there is nothing, or where that is done."""
 
     @cached_property
@@ -179,8 +179,7 @@ class LargeSearch:
 
         Where there are no halves two searches go over everything: they end far apart.
         """
-        busy = self.beside is not None and not self.beside.done()
-        if self.threads == 1 or busy:
+        if self.threads == 1 or (self.busy is not None and not self.busy.done()):
             search.cycle(pace, hot, self.heard)
             self._offer(search, held)
             return

@@ -119,7 +119,7 @@ class LargeGoals:
                 yield
                 return
             with beside(partial(self._sharpened, k, pace.left)) as future:
-                self.large.beside = future
+                self.large.busy = future
                 yield
             self.found.sharpened[k] = future.result()
 

@@ -17,7 +17,7 @@ from allocator.certificate import goal_rows
 from allocator.instance import Floats
 from allocator.solve.arrays import Layout, Part
 from allocator.solve.construct import option_rank, own_gains
-from allocator.solve.dual import solve_dual
+from allocator.solve.dual import MANY, solve_dual
 from allocator.solve.halves import first_half, share_out, shared, side_by_side
 from allocator.solve.improve import parts
 from allocator.solve.large import LargeSearch
@@ -158,12 +158,14 @@ def test_all_are_done_at_once() -> None:
     assert not barrier.broken
 
 
-@pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.parametrize(("busy", "many"), [(False, False), (True, False), (False, True)])
 def test_a_search_anneals_by_halves_while_the_second_thread_is_free(
-    monkeypatch: pytest.MonkeyPatch, busy: bool
+    monkeypatch: pytest.MonkeyPatch, busy: bool, many: bool
 ) -> None:
-    """Only the first annealing where it has prices to sharpen; all of them where that is done, or was not begun."""
+    """Only the first annealing where it has prices to sharpen; all of them where that is done, or options are many."""
     model = city()[2]
+    monkeypatch.setattr("allocator.solve.large.MANY", 10 if many else MANY)
+    monkeypatch.setattr("allocator.solve.large.CORE", 1e9)
     cycles: list[int] = []
     cycle = Search.cycle
 
@@ -176,9 +178,9 @@ def test_a_search_anneals_by_halves_while_the_second_thread_is_free(
 
     @contextmanager
     def meanwhile(prices: Floats) -> Iterator[None]:
-        large.beside = Future()
+        large.busy = Future()
         if not busy:
-            large.beside.set_result(prices)
+            large.busy.set_result(prices)
         yield
 
     with Worker() as worker:
