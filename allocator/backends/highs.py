@@ -49,9 +49,9 @@ ENDINGS: dict[Any, Ending] = {
 def solve(problem: Problem, budget: Budget, incumbent: Incumbent) -> Result:
     """Solve to proven optimality in whole numbers, or until the budget is spent."""
     highs = loaded(problem, budget, integer=True)
-    # Values are whole, so a gap below one, as it is unless somebody asks for less, proves optimality.
+    # Values are whole, so a gap below one proves optimality.
     highs.setOptionValue("mip_rel_gap", 0.0)
-    highs.setOptionValue("mip_abs_gap", budget.gap)
+    highs.setOptionValue("mip_abs_gap", 0.999)
     if budget.work is not None:
         highs.setOptionValue("mip_max_nodes", budget.work)
     if problem.start is not None:

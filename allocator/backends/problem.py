@@ -53,16 +53,12 @@ class Problem:
 
 @dataclass(frozen=True)
 class Budget:
-    """What one solve may cost. `work` (nodes) is machine-independent; None means time alone ends it.
-
-    gap  between plan and bound, in units of the costs, at which HiGHS may end: below 1 it proves the optimum
-    """
+    """What one solve may cost. `work` (nodes) is machine-independent; None means time alone ends it."""
 
     seconds: float
     work: int | None = None
     seed: int = 0
     threads: int = 1
-    gap: float = 0.999
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -217,16 +217,10 @@ class Pool:
 
 def awaited(future: Future[T], heard: Callable[[], None]) -> T:
     """The future's result; `heard` is called a few times a second until it is there."""
-    first_done([future], heard)
-    return future.result()
-
-
-def first_done(futures: Sequence[Future[T]], heard: Callable[[], None]) -> int:
-    """Number of a future that is done; `heard` is called a few times a second until one is."""
-    while not any(future.done() for future in futures):
-        wait(futures, TICK_SECONDS, FIRST_COMPLETED)
+    while not future.done():
+        wait([future], TICK_SECONDS)
         heard()
-    return next(number for number, future in enumerate(futures) if future.done())
+    return future.result()
 
 
 @contextlib.contextmanager

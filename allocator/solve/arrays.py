@@ -135,7 +135,7 @@ class Part:
             unit=common_step(weight, session, model.n_sessions),
             fewest=sessions.fewest,
             most=sessions.most,
-            **rows.arrays(layout),
+            **rows.arrays(layout, entry),
         )
         return cls(layout, arrays, option, rows.row, rows.base, rows.size)
 
@@ -227,8 +227,8 @@ class WatchedRows:
         largest: Floats = np.maximum(np.maximum(direct, grouped), 1.0)
         return largest
 
-    def arrays(self, layout: Layout) -> dict[str, np.ndarray]:
-        """What Arrays say of the rows."""
+    def arrays(self, layout: Layout, entry: Ints) -> dict[str, np.ndarray]:
+        """What Arrays say of the rows, over the options of these entries (n_kept,)."""
         model = layout.model
         n_rows, n_auxiliaries = len(self.row), model.n_columns - model.first_auxiliary
         auxiliary = np.full(n_rows, -1, dtype=np.int64)
@@ -243,6 +243,7 @@ class WatchedRows:
         openings = self.openings[:, order]
         opening_start = np.zeros(model.n_sessions + 1, dtype=np.int64)
         opening_start[model.opening_session[order] + 1] = np.diff(openings.indptr)
+        relief = self.relief(entry)
         return {
             "row_start": self.options.indptr.astype(np.int64),
             "row": self.options.indices.astype(np.int32),
@@ -263,7 +264,22 @@ class WatchedRows:
             "auxiliary_start": np.searchsorted(auxiliary[eased], np.arange(n_auxiliaries + 1)),
             "auxiliary_row": eased,
             "auxiliary_upper": model.column_upper[model.first_auxiliary :].astype(np.float64),
+            "relief_start": relief.indptr.astype(np.int64),
+            "relief_option": relief.indices.astype(np.int64),
         }
+
+    def relief(self, entry: Ints) -> sparse.csr_array:
+        """(n_watched, n_kept) where options lower a row that those of one entry alone lower; entry (n_kept,)."""
+        part = self.options.tocoo()
+        lowers = part.data < 0
+        row, option = part.row[lowers], part.col[lowers]
+        first = np.full(len(self.row), len(entry), dtype=np.int64)
+        last = np.full(len(self.row), -1, dtype=np.int64)
+        np.minimum.at(first, row, entry[option].astype(np.int64))
+        np.maximum.at(last, row, entry[option].astype(np.int64))
+        alone = (first == last)[row]
+        there = np.ones(np.count_nonzero(alone)), (row[alone], option[alone])
+        return sparse.csr_array(there, shape=self.options.shape)
 
 
 def common_step(weight: Ints, session: Ints, n_sessions: int) -> Ints:

@@ -31,11 +31,10 @@ from allocator.solve.moves import (
     takes_one_more,
     too_short,
 )
+from allocator.solve.room import MOST_OUT, cheapest, make_room, relieve
 
 DEPTH = 4
 """Ejections in one chain, at most."""
-MOST_OUT = 3
-"""Who may give up a place for one link of a chain, beside the one who goes on with it."""
 HOPELESS = 3.0
 """An option so many times the noise below the best so far is not looked at closely."""
 NOWHERE = -1e18
@@ -79,63 +78,6 @@ def step_target(
             if worth > most:
                 found, ejected, most = option, other, worth
     return found, ejected, most
-
-
-@compiled
-def cheapest(arrays: Arrays, values: Values, state: State, session: int, barred: int, weight: int) -> int:
-    """Who is worth least of those in a session who weigh as much; -1 for nobody."""
-    found, least = -1, np.inf
-    for k in range(state.member_count[session]):
-        held = state.place[state.members[session, k]]
-        if arrays.weight[held] >= weight and state.members[session, k] != barred and values.reduced[held] < least:
-            found, least = state.members[session, k], values.reduced[held]
-    return found
-
-
-@compiled
-def make_room(arrays: Arrays, values: Values, state: State, option: int, noise: float) -> bool:
-    """Take out who is worth least of the session, and of every row, that does not take the option; does it fit then."""
-    session = arrays.session[option]
-    for _ in range(MOST_OUT):
-        if fits(arrays, state, option):
-            return True
-        short = state.load[session] + arrays.weight[option] - arrays.room[session]
-        row = full_row(arrays, state, option)
-        found, least = -1, np.inf
-        if short > 0:
-            found = cheapest(arrays, values, state, session, -1, short)
-        elif row >= 0:
-            for entry in range(len(state.place)):
-                held = state.place[entry]
-                if held >= 0 and stands_in(arrays, held, row):
-                    worth = values.reduced[held] - values.minute[arrays.session[held]] * arrays.weight[held]
-                    worth += noise * np.random.random()
-                    if worth < least:
-                        found, least = entry, worth
-        if found < 0:
-            return False
-        note(state, found)
-        take(arrays, values, state, found)
-    return fits(arrays, state, option)
-
-
-@compiled
-def full_row(arrays: Arrays, state: State, option: int) -> int:
-    """The first row of its own that is only used up and does not take the option; -1 for none."""
-    for k in range(arrays.row_start[option], arrays.row_start[option + 1]):
-        row = arrays.row[k]
-        if not arrays.soft[row] and state.activity[row] + arrays.coefficient[k] > arrays.upper[row]:
-            return int(row)
-    return -1
-
-
-@compiled
-def stands_in(arrays: Arrays, option: int, row: int) -> bool:
-    """Does the option use the row up by itself."""
-    for k in range(arrays.row_start[option], arrays.row_start[option + 1]):
-        if arrays.row[k] == row:
-            return bool(arrays.coefficient[k] > 0)
-    return False
 
 
 @compiled
@@ -190,6 +132,7 @@ def chain(
         entry = other
         if other < 0:
             break
+    relieve(arrays, values, state, noise)
     place_again(arrays, values, state)
     possible = True
     for k in range(n_visited):

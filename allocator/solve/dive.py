@@ -100,7 +100,7 @@ def first_prices(model: Model, gains: Floats, held: Sequence[int], pace: Pace) -
     short = pace.part(PRICES_SHARE)
     dual = solve_dual(model, gains, rows, seconds=short.seconds / 2, work=short.steps)
     begun = entry_prices(model, gains, dual.prices)
-    return sharpen(model, gains, rows, begun, seconds=short.seconds / 2, work=short.steps)
+    return sharpen(model, gains, rows, begun, seconds=short.seconds / 2, work=short.steps).prices
 
 
 def dive(

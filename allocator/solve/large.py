@@ -1,9 +1,9 @@
 """large: a plan for a model that no exact solver can hold, by prices and compiled moves.
 
 All goals together first, each goal weighing more than those after it: their prices load a plan, moves improve it.
-Then goal by goal, the goals before held at what they reached: the goal weighs more than in the sum of all, so that
-what the sum gave away comes back, and what comes later is not lost. A plan is taken only if it is better in the exact
-order of the goals. Source: docs/decisions/0006-large-models.md.
+Then goal by goal, the goals before held at what they reached: at its own prices, over those whom it concerns; or, where
+no placement gains on it by itself, with a larger weight in the sum of all. A plan is taken only if it is better in the
+exact order of the goals. Source: docs/decisions/0006-large-models.md, 0033-goals-in-order.md.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from functools import cached_property, partial
 import numpy as np
 
 from allocator.backends.process import Worker
-from allocator.certificate import goal_rows
+from allocator.certificate import goal_rows, reduced_prices
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.solve.arrays import Layout, Part
-from allocator.solve.construct import option_rank, own_gains
+from allocator.solve.construct import construct, option_gain, option_rank, own_gains
 from allocator.solve.dual import MANY, Dual, solve_dual
 from allocator.solve.halves import first_half, share_out, side_by_side
 from allocator.solve.improve import blended, near_the_best, parts
 from allocator.solve.loader import complete
 from allocator.solve.pace import Pace
+from allocator.solve.patterns import Sharpened
 from allocator.solve.plan import Plan
 from allocator.solve.search import HOT, Search
 from allocator.solve.sweep import sweep_small
@@ -46,6 +47,13 @@ CORE = 0.06
 """Options that lose more than so much of a typical gain, at the prices, are left out of the search of a huge model."""
 LOADED = 0.02
 """Least share in the fractional plan of an option that is loaded."""
+NEAR = 0.1
+"""Options that lose more than so much of a typical gain, at a goal's own prices, are left out of its search."""
+GOAL_CYCLES = (0.9,)
+"""The one annealing of a goal by itself."""
+KEPT = 300
+"""How many entries keep their places before a typical gain of the goal counts as little: whom a goal does not concern
+stays where that costs the goal nothing."""
 WARMTH = 0.5
 """Where a later annealing begins, relative to the first of a search from nothing."""
 
@@ -75,7 +83,7 @@ class LargeSearch:
     threads: int = 1
     bounded: Callable[[float], None] | None = None
     """Hears of bounds on the gains, where they are those of one goal in its own units."""
-    busy: Future[Floats] | None = None
+    busy: Future[Sharpened] | None = None
     """What the second thread does meanwhile; it is free where there is nothing, or where that is done."""
 
     @cached_property
@@ -138,7 +146,35 @@ class LargeSearch:
         prices = np.concatenate([of_sum, np.zeros(k)])
         part = Part.of(self.layout, self._core(gains, of_sum), held)
         search = Search(part, gains, prices, self.plan.columns, self.seed + k + 1)
-        self._anneal(search, held, pace.rest(1.0 - DUAL_SHARE), CYCLES, HOT * WARMTH)
+        self._anneal(self._holding(search, held), held, pace.rest(1.0 - DUAL_SHARE), CYCLES, HOT * WARMTH)
+
+    def goal(self, held: Sequence[int], prices: Floats, pace: Pace) -> None:
+        """The goal after those held by itself, at its own prices (n_rows + n_held,), from the plan as it stands.
+
+        Over those whom it or an earlier goal concerns, and whoever its prices pay for, as a test that a treatment
+        waits for. Others keep their places or give them up, and in the end take what is left.
+        """
+        model, k, before = self.plan.model, len(held), self.plan.chosen
+        gains = own_gains(model, k)
+        gaining = np.max([option_gain(model, j) for j in range(k + 1)], axis=0) > 0
+        gaining |= reduced_prices(model, gains, prices)[: model.n_options] > 0
+        concerned = np.isin(model.entry, model.entry[gaining])
+        part = Part.of(self.layout, (concerned & near_the_best(model, gains, prices, NEAR)) | before, held)
+        search = Search(part, gains + keeping(model, gains, before), prices, self.plan.columns, self.seed + k + 1)
+        placed = gains[: model.n_options][before & (gains[: model.n_options] > 0)]
+        if len(placed):
+            search.typical = float(placed.mean())  # those who only keep a place would make it small
+        self._anneal(self._holding(search, held), held, pace, GOAL_CYCLES, HOT)
+        self.plan.offer(and_the_others(model, self.plan.chosen, before), held)
+
+    def _holding(self, search: Search, held: Sequence[int]) -> Search:
+        """The search, with no auxiliary that goals held count larger than in the plan."""
+        model = self.plan.model
+        counted = np.any([goal.values[model.first_auxiliary :] != 0 for goal in model.goals[: len(held)]], axis=0)
+        most = model.column_upper[model.first_auxiliary :]
+        ease = np.where(counted, self.plan.columns[model.first_auxiliary :], most).astype(np.float64)
+        search.within(search.part.arrays.lower, search.part.arrays.upper, ease)
+        return search
 
     def _core(self, gains: Floats, prices: Floats) -> Bools:
         """(n_options,) options near the best of their entry at these prices (n_rows,), and the plan's own.
@@ -208,6 +244,25 @@ class LargeSearch:
     def _offer(self, search: Search, held: Sequence[int]) -> None:
         if search.best is not None:
             self.plan.offer(complete(self.plan.model, search.part.chosen(search.best.place)), held)
+
+
+def keeping(model: Model, gains: Floats, chosen: Bools) -> Floats:
+    """(n_columns,) a little for whoever has a place, wherever it is. gains (n_columns,), chosen (n_options,)."""
+    placed = np.zeros(model.n_entries, dtype=bool)
+    placed[model.entry[chosen]] = True
+    kept = np.zeros(model.n_columns)
+    kept[: model.n_options] = placed[model.entry] * float(np.abs(gains[gains != 0]).mean()) / KEPT
+    return kept
+
+
+def and_the_others(model: Model, chosen: Bools, before: Bools) -> Ints:
+    """Columns of these placements, and whom they leave out as they were before where that fits, or anywhere.
+
+    Both (n_options,). A search for one goal leaves out whom it does not concern, and the goals after it with them.
+    """
+    rank = option_rank(model)
+    rank[before] -= model.n_options
+    return complete(model, construct(model, rank, chosen))
 
 
 def order_of(dual: Dual, part: Part) -> Ints:

@@ -1,18 +1,19 @@
 """large_goals: the goals of a large model in order: all together, then one after the other, each at its prices.
 
-Where there is a second thread nobody waits for prices: those of a goal are looked for while the goal before it is
-improved, at values that are not its last; what they prove of the next goal then hardly changes. Where there is one goal
-its bound is sharpened while it is searched.
+Where there is a second thread nobody waits for prices: they are looked for ahead (`allocator.solve.ahead`), at values
+of the goals before that are not their last; what they prove then hardly changes. Where there is one goal its bound is
+sharpened while it is searched.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,32 +22,37 @@ from allocator.backends.process import Worker
 from allocator.certificate import goal_rows, held_value
 from allocator.ending import Ending
 from allocator.instance import Bools, Floats
+from allocator.solve.ahead import Ahead
 from allocator.solve.construct import option_gain, own_gains
 from allocator.solve.dual import OutOfTimeError
 from allocator.solve.exact import GoalSolve
 from allocator.solve.large import LargeSearch, moved_goals
 from allocator.solve.pace import Pace
-from allocator.solve.patterns import sharpen
+from allocator.solve.patterns import Sharpened, sharpen
 from allocator.solve.plan import Plan
-from allocator.solve.prove import LARGEST_SHARPENED, dual_prices, entry_prices
-from allocator.solve.sweep import sweep_concerned
+from allocator.solve.prove import LARGEST_SHARPENED, Proposed, dual_prices, entry_prices
 from allocator.solve.teller import Teller
 from allocator.stopwatch import Stopwatch
 
-LAST_PROOF_SHARE, LAST_PROOFS_SHARE = 0.4, 0.1
+LAST_PROOF_SHARE, LAST_PROOFS_SHARE = 0.4, 0.3
 """Of the seconds, left for sharpening the prices of the one goal, or of all goals."""
 LAST_LOOK_SHARE, LAST_GLANCE_SHARE = 0.08, 0.03
 """The same where prices are only looked at: they are sharpened by then, or the model is too large for that."""
-TOGETHER_SHARE = 0.15
+TOGETHER_SHARE = 0.12
 """Of what is left at the beginning, for all goals together."""
 PROOF_SHARE_OF_GOAL = 0.4
 """Of the seconds of a goal, at most for the prices that prove its bound."""
-POLISH = 0.1
+POLISH = 0.05
 """The same where they were looked for beside the goal before."""
+AHEAD = 3.0
+"""How many times an even share of what is left the prices of a goal may take beside the search."""
 BLIND_SHARE = 0.3
 """Of the seconds of a goal that no placement gains on by itself: moves find little there."""
 SHORTEST_SECONDS = 0.5
 """Less than this is not begun: a child process alone takes as long to start."""
+
+
+T = TypeVar("T")
 
 
 @dataclass(eq=False)
@@ -56,19 +62,17 @@ class Found:
     solves: dict[int, GoalSolve]
     of_goals: dict[int, Floats]
     of_sum: Floats | None
-    sharpened: dict[int, Floats] = field(default_factory=dict)
-    ahead: set[int] = field(default_factory=set)
-    """Goals whose prices were looked for beside the goal before."""
+    sharpened: dict[int, Sharpened] = field(default_factory=dict)
+    rough: set[int] = field(default_factory=set)
 
     @property
-    def proposed(self) -> dict[int, list[Floats]]:
-        """Prices of every goal that has some, the best last."""
-        of_both = {k: (prices, self.sharpened.get(k)) for k, prices in self.of_goals.items()}
-        return {k: [prices for prices in found if prices is not None] for k, found in of_both.items()}
+    def proposed(self) -> dict[int, Proposed]:
+        """Prices of every goal that has some."""
+        return {k: Proposed(prices, self.sharpened.get(k), k in self.rough) for k, prices in self.of_goals.items()}
 
 
 def search_large(
-    plan: Plan, found: Found, chosen: Bools | None, limits: Limits, teller: Teller, workers: tuple[Worker, Worker]
+    plan: Plan, found: Found, chosen: Bools | None, limits: Limits, teller: Teller, worker: Worker
 ) -> None:
     """Improve a plan too large for exact solvers; `chosen` (n_options,) are placements to begin from."""
     moved, watch = moved_goals(plan.model), teller.watch
@@ -85,14 +89,14 @@ def search_large(
             share = LAST_PROOFS_SHARE
         watch = watch.reserving(share * watch.left)
     threads = 2 if alone and two else 1
-    large = LargeSearch(plan, limits.seed, teller.heard, workers[0], found.of_sum, threads, teller.bounded)
-    goals = LargeGoals(large, found, limits, teller, watch, workers, moved, two)
+    large = LargeSearch(plan, limits.seed, teller.heard, worker, found.of_sum, threads, teller.bounded)
+    goals = LargeGoals(large, found, limits, teller, watch, moved, two)
     if alone:
         goals.alone(moved[0], chosen)
+        goals.in_order()
     else:
-        goals.together(chosen)
+        goals.together_and_in_order(chosen)
     found.of_sum = large.prices
-    goals.in_order()
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +108,6 @@ class LargeGoals:
     limits: Limits
     teller: Teller
     watch: Stopwatch
-    workers: tuple[Worker, Worker]
     moved: list[int]
     two: bool
 
@@ -125,13 +128,19 @@ class LargeGoals:
 
         self.large.together(pace, chosen, meanwhile)
 
-    def together(self, chosen: Bools | None) -> None:
-        """All goals, each weighing more than those after it."""
-        pace = self._pace(TOGETHER_SHARE)
-        with self._pricing(self.moved[0], [], pace):
-            self.large.together(pace, chosen)
+    def together_and_in_order(self, chosen: Bools | None) -> None:
+        """All goals, each weighing more than those after it, and then one after the other."""
+        ahead = Ahead(self.large.plan.model, dict(self.found.of_goals), self._held, self._seconds_ahead)
+        try:
+            with ahead.working() if self.two else nullcontext():
+                self.large.together(self._pace(TOGETHER_SHARE), chosen)
+                self.in_order(ahead if self.two else None)
+        finally:
+            self.found.of_goals |= {k: found for k, found in ahead.prices.items() if k not in self.found.solves}
+            self.found.sharpened |= ahead.sharpened
+            self.found.rough |= ahead.rough
 
-    def in_order(self) -> None:
+    def in_order(self, ahead: Ahead | None = None) -> None:
         """One goal after the other, those before held. Where only one moves it is done."""
         plan, held = self.large.plan, list[int]()
         for k, goal in enumerate(plan.model.goals):
@@ -142,47 +151,36 @@ class LargeGoals:
             elif self.watch.left < SHORTEST_SECONDS:
                 break
             elif len(self.moved) > 1:
-                self._one(k, held, self._pace(goal_share(k, len(plan.model.goals))))
+                self._one(k, held, self._pace(goal_share(k, len(plan.model.goals))), ahead)
             self.found.solves[k] = GoalSolve(None, None, ending, self.watch.elapsed - begun)
             self.teller.note()
             held.append(held_value(plan.model, k, goal.value(plan.columns)))
 
-    def _one(self, k: int, held: list[int], pace: Pace) -> None:
-        """Goal k: its prices, or what is left to find of them, and then the plan, while the next goal is priced.
-
-        Piece by piece, exactly; by moves where no placement gains on the goal by itself.
-        """
+    def _one(self, k: int, held: list[int], pace: Pace, ahead: Ahead | None) -> None:
+        """Goal k: its prices, or what is left to find of them, and then the plan."""
         plan = self.large.plan
-        share = POLISH if k in self.found.ahead else PROOF_SHARE_OF_GOAL
-        short, begin = pace.part(share), self.found.of_goals.get(k)
-        prices = dual_prices(
-            plan.model, k, held, begin, short.seconds, short.steps, self.teller.bounded, self.limits.threads
-        )
+        begin = ahead.take(k, self.large.heard) if ahead is not None else None
+        share = PROOF_SHARE_OF_GOAL if begin is None else POLISH
+        short, begin = pace.part(share), self.found.of_goals.get(k) if begin is None else begin
+        prices = dual_prices(plan.model, k, held, begin, short.seconds, short.steps, self.teller.bounded)
         self.found.of_goals[k] = prices
-        rest, heard = pace.rest(1.0 - share), self.large.heard
-        with self._pricing(next((later for later in self.moved if later > k), None), held, rest):
-            if (option_gain(plan.model, k) > 0).any():
-                crew = self.workers[: self.limits.threads]
-                sweep_concerned(plan, held, prices, rest, self.limits.seed, crew, heard)
-            else:
-                self.large.one(held, rest.part(BLIND_SHARE))
+        rest = pace.rest(1.0 - share)
+        if (option_gain(plan.model, k) > 0).any():
+            self.large.goal(held, prices, rest)
+        else:
+            self.large.one(held, rest.part(BLIND_SHARE))
 
-    @contextmanager
-    def _pricing(self, k: int | None, held: Sequence[int], pace: Pace) -> Iterator[None]:
-        """While the block runs goal k is priced: `held` are the first goals, the next are held as the plan has them."""
-        if k is None or not self.two:
-            yield
-            return
-        model, begin = self.large.plan.model, self.found.of_goals.get(k)
-        with beside(partial(dual_prices, model, k, self._held(k, held), begin, pace.left, None)) as future:
-            yield
-        self.found.of_goals[k] = future.result()
-        self.found.ahead.add(k)
+    def _seconds_ahead(self, k: int) -> float | None:
+        """How long the prices of goal k may take beside the search; None where the plan is the best for it already."""
+        goals = self.large.plan.model.goals
+        if k not in self.moved or self.teller.loosest(k) == goals[k].value(self.large.plan.columns):
+            return None
+        return self.watch.left * AHEAD / (len(goals) - k + 2)
 
-    def _sharpened(self, k: int, seconds: float, tell: Callable[[float], None]) -> Floats:
+    def _sharpened(self, k: int, seconds: float, tell: Callable[[float], None]) -> Sharpened:
         """Prices of goal k with sessions as units, sharpened from those found."""
         model = self.large.plan.model
-        gains, rows = own_gains(model, k), goal_rows(model, self._held(k, []))
+        gains, rows = own_gains(model, k), goal_rows(model, self._held(k))
 
         def bounded(bound: float) -> None:
             self.teller.bounded(bound)
@@ -191,11 +189,10 @@ class LargeGoals:
         start = entry_prices(model, gains, self.found.of_goals[k])
         return sharpen(model, gains, rows, start, seconds=seconds, tell=bounded)
 
-    def _held(self, k: int, held: Sequence[int]) -> list[int]:
-        """What the goals before goal k are held at: the first of them at these, the others as the plan has them."""
+    def _held(self, k: int) -> list[int]:
+        """What the goals before goal k are held at as the plan stands."""
         plan = self.large.plan
-        others = enumerate(plan.model.goals[len(held) : k], len(held))
-        return [*held, *(held_value(plan.model, j, goal.value(plan.columns)) for j, goal in others)]
+        return [held_value(plan.model, j, goal.value(plan.columns)) for j, goal in enumerate(plan.model.goals[:k])]
 
     def _pace(self, share: float) -> Pace:
         """Such a share of what is left; of the work, what one of many stretches gets."""
@@ -205,7 +202,7 @@ class LargeGoals:
 
 
 @contextmanager
-def beside(find: Callable[[Callable[[float], None]], Floats]) -> Iterator[Future[Floats]]:
+def beside(find: Callable[[Callable[[float], None]], T]) -> Iterator[Future[T]]:
     """find(tell) by a thread of its own while the block runs; after that what it tells ends it, by OutOfTimeError."""
     stopped = threading.Event()
 

@@ -57,7 +57,7 @@ def solve(model: Model, limits: Limits, watch: Stopwatch, start: Start | None = 
         cancelled = False
         try:
             if large:
-                search_large(plan, found, start.chosen, limits, teller, (worker, second))
+                search_large(plan, found, start.chosen, limits, teller, worker)
             else:
                 begin_from(plan, start.chosen)
                 search_small(plan, found, limits, teller, (worker, second))

@@ -31,6 +31,8 @@ class Arrays(NamedTuple):
     lower, upper, soft  (n_rows,)
     auxiliary, auxiliary_coefficient  (n_rows,) the auxiliary that eases the row, -1 for none
     auxiliary_start, auxiliary_row, auxiliary_upper  rows of each auxiliary, and its largest value
+    relief_start, relief_option  options that lower a row which those of one entry alone lower: those of row r are
+                  relief_option[relief_start[r]..relief_start[r + 1]]
     """
 
     entry_start: Ints
@@ -62,6 +64,8 @@ class Arrays(NamedTuple):
     auxiliary_start: Ints
     auxiliary_row: Ints
     auxiliary_upper: Floats
+    relief_start: Ints
+    relief_option: Ints
 
 
 class Values(NamedTuple):

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize, sparse
@@ -31,7 +32,7 @@ from allocator.solve.pricing import Held, Pricing, idle_rows
 from allocator.solve.soft_patterns import Tables, soften_patterns
 from allocator.solve.window import Window, terms_of
 
-TEMPERATURES = (0.01, 0.0035, 0.0012, 0.0006)
+TEMPERATURES = (0.01, 0.0035, 0.0012, 0.0006, 0.0003)
 """In typical gains."""
 WINDOW = (12.0, 0.05)
 """Options are in the window within so many temperatures, and so many typical gains, of being worth their room;
@@ -40,12 +41,21 @@ LOOKS = 8
 """At one temperature, at most."""
 ENOUGH = 2e-5
 """A temperature is done when neither bound falls by more than this share of it, the softened one at the end."""
+ENOUGH_OF_SOFTNESS = 5e-3
+"""The same as a share of how soft the bound still is."""
 REACH, LEAST_REACH, LARGEST_REACH = 16.0, 0.1, 64.0
 """Of a window, how far a look may move what a placement pays for one row: at first, and at least and most later."""
 ITERATIONS = 30
 """Between looks at the exact bound."""
 LARGEST_TABLES = 2_000_000
 """Cells of the tables of one session."""
+
+
+class Sharpened(NamedTuple):
+    """Prices (n_rows + n_held,), and how many temperatures they are settled at: all of them where nothing is left."""
+
+    prices: Floats
+    settled: int
 
 
 def sharpen(
@@ -57,18 +67,20 @@ def sharpen(
     seconds: float,
     work: int | None = None,
     tell: Callable[[float], None] = silent,
-) -> Floats:
+    settled: int = 0,
+) -> Sharpened:
     """Prices (n_rows + n_held,) whose bound with sessions as units is no worse than that of the given ones.
 
-    gains (n_columns,), larger is better; the given prices carry those of one place an entry (`prove.entry_prices`).
-    `work` counts evaluations; `tell` hears of the best bound at least every second.
+    gains (n_columns,), larger is better; the given prices carry those of one place an entry (`prove.entry_prices`), and
+    are `settled` at so many temperatures already. `work` counts evaluations; `tell` hears of the best bound at least
+    every second.
     """
     deadline = time.monotonic() + seconds
     pricing = SessionPricing(model, np.asarray(gains, dtype=np.float64), held)
     descent = PatternDescent(pricing, prices, Effort(deadline, work, tell))
     with threadpool_limits(1), suppress(OutOfTimeError):
-        descent.run(warm=True)
-    return descent.best
+        descent.cool(settled)
+    return Sharpened(descent.best, descent.settled)
 
 
 class SessionPricing(Pricing):
@@ -83,7 +95,10 @@ class SessionPricing(Pricing):
         used = np.concatenate([model.rows.activity(fixed), held[0] @ fixed])
         self.upper = np.where(closed, np.concatenate([model.rows.upper, held[2]]) - used, np.inf)
         self.lower = np.where(closed, np.concatenate([model.rows.lower, held[1]]) - used, -np.inf)
-        self.option = problems.option[~model.fixed[problems.option]]
+        # Whoever is worth nothing at any prices may still make up the fewest cases of a session.
+        filling = (problems.left[1] > 0) | (problems.opening >= 0)
+        useful = (self._worth(gains) | filling[model.session]) & ~model.fixed
+        self.option = problems.option[useful[problems.option]]
         self.gain = gains[self.option]
         self.start = starts_in(model.session[self.option], model.n_sessions)
         self.entry_start = self.start
@@ -158,17 +173,19 @@ class PatternDescent(Descent):
         super().__init__(pricing, start, effort)
         self.reach, self.blind = REACH, False
 
-    def run(self, warm: bool) -> None:
+    def cool(self, settled: int) -> None:
         """Minimise at one temperature after the other; OutOfTimeError where seconds or work are spent."""
-        self.prices = self.best
+        self.settled = settled
         self.look(self.best)
         size = max(1.0, abs(self.best_bound))
-        for temperature in TEMPERATURES:
+        for temperature in TEMPERATURES[settled:]:
             for _ in range(LOOKS):
-                before = self.best_bound
-                fell = self.minimise(self.window(temperature), temperature * self.typical)
-                if not self.blind and max(fell, before - self.best_bound) < ENOUGH * size:
+                before, window = self.best_bound, self.window(temperature)
+                fell = self.minimise(window, temperature * self.typical)
+                enough = max(ENOUGH * size, ENOUGH_OF_SOFTNESS * window.softness)
+                if not self.blind and max(fell, before - self.best_bound) < enough:
                     break
+            self.settled += 1
 
     def window(self, temperature: float) -> Window:
         """The options to work on: those near being worth their room."""

@@ -38,7 +38,7 @@ from allocator.instance import Bools, Floats, Ints
 from allocator.solve.construct import own_gains
 from allocator.solve.dual import OutOfTimeError, solve_dual
 from allocator.solve.exact import goal_problem
-from allocator.solve.patterns import sharpen
+from allocator.solve.patterns import Sharpened, sharpen
 
 LARGEST_RELAXATION = 30_000
 """Options up to which the linear relaxation itself is solved."""
@@ -47,8 +47,22 @@ RELAXATION_SHARE = 0.6
 SHORTEST_PROOF_SECONDS = 0.3
 LARGEST_SHARPENED = 500_000
 """Options up to which sharpening pays: of three million it won nothing in a minute."""
+EARLY = 2
+"""How many times an even share of the seconds the first goals may take."""
 PROPOSAL_SHARE = 0.5
 """Of the seconds of a proof without proposed prices, for finding some; the rest is for sharpening them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Proposed:
+    """Prices (n_rows + k,) of goal k with entries as units, and the same sharpened with sessions as units.
+
+    rough: more time would have made the prices themselves better
+    """
+
+    prices: Floats
+    sharpened: Sharpened | None = None
+    rough: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +77,7 @@ class Proof:
 def prove_all(
     model: Model,
     values: Sequence[int],
-    proposed: Mapping[int, Sequence[Floats]],
+    proposed: Mapping[int, Proposed],
     seconds: float,
     limits: Limits,
     heard: Callable[[int, float], None] = silent,
@@ -71,9 +85,9 @@ def prove_all(
 ) -> tuple[Certificate, list[int]]:
     """A certificate for every goal of a plan with these goal values, and the bounds that it proves.
 
-    `proposed` are prices (n_rows + k,) that a search found for goal k, the best last; goals without any are priced now.
-    All are sharpened until the plan is proven best or their share of the seconds is over, side by side on as many
-    threads as there may be. Prices of zero are always a certificate. `heard` is called a few times a second with the
+    `proposed` are prices that a search found for goal k; goals without any are priced now. All are sharpened until the
+    plan is proven best or their share of the seconds is over, side by side on as many threads as there may be; earlier
+    goals have larger shares. Prices of zero are always a certificate. `heard` is called a few times a second with the
     first goal whose proof is under way, and the bound on its gains so far. `workers` are used first; a new one takes a
     second to start.
     """
@@ -88,11 +102,9 @@ def prove_all(
             raise OutOfTimeError
 
     def proof(worker: Worker, k: int) -> Proof:
-        share = max(0.0, deadline - time.monotonic()) * min(1.0, limits.threads / (n_goals - k))
+        share = max(0.0, deadline - time.monotonic()) * min(1.0, EARLY * limits.threads / (n_goals - k + EARLY - 1))
         tell = partial(go_on, k)
-        return prove(
-            model, k, floors[:k], share, limits, worker, proposed=proposed.get(k, ()), value=values[k], tell=tell
-        )
+        return prove(model, k, floors[:k], share, limits, worker, proposed=proposed.get(k), value=values[k], tell=tell)
 
     prices = np.zeros((n_goals, n_rows + n_goals), dtype=np.int64)
     held = np.zeros((n_goals, n_goals), dtype=np.int64)
@@ -118,10 +130,13 @@ def prove_all(
     return certificate, [found.bound for found in proofs]
 
 
-def best_proof(model: Model, k: int, held: Sequence[int], candidates: Sequence[Floats]) -> Proof:
-    """The best that these prices (n_rows + k,), or none at all, prove of goal k, with either kind of unit."""
-    nothing = np.zeros(model.n_rows + k, dtype=np.int64)
-    best = Proof(nothing, bound_of(model, k, held, nothing, SCALE), by_session=False)
+def best_proof(
+    model: Model, k: int, held: Sequence[int], candidates: Sequence[Floats], best: Proof | None = None
+) -> Proof:
+    """The best that these prices (n_rows + k,) prove of goal k, with either kind of unit; or `best`, or none at all."""
+    if best is None:
+        nothing = np.zeros(model.n_rows + k, dtype=np.int64)
+        best = Proof(nothing, bound_of(model, k, held, nothing, SCALE), by_session=False)
     for candidate in candidates:
         best = better_proof(model, k, held, best, candidate, by_session=False)
         best = better_proof(model, k, held, best, entry_prices(model, own_gains(model, k), candidate), by_session=True)
@@ -170,11 +185,11 @@ def prove(
     limits: Limits,
     worker: Worker,
     *,
-    proposed: Sequence[Floats] = (),
+    proposed: Proposed | None = None,
     value: int | None = None,
     tell: Callable[[float], None] = silent,
 ) -> Proof:
-    """The best proof of goal k that is found in these seconds, from the last `proposed` prices (n_rows + k,) if any.
+    """The best proof of goal k that is found in these seconds, from `proposed` prices if there are any.
 
     A bound that is the `value` of the plan ends the search for a better one.
     """
@@ -182,19 +197,25 @@ def prove(
     found = best_proof(model, k, held, [])
     if found.bound == value:
         return found
-    if not len(proposed):
+    if proposed is None:
         if seconds < SHORTEST_PROOF_SECONDS or not model.n_columns:
             return found
-        proposed = [proposed_prices(model, k, held, PROPOSAL_SHARE * seconds, limits, worker)]
-    found = best_proof(model, k, held, proposed)
+        proposed = Proposed(proposed_prices(model, k, held, PROPOSAL_SHARE * seconds, limits, worker))
+    start, settled = entry_prices(model, own_gains(model, k), proposed.prices), 0
+    found = best_proof(model, k, held, [proposed.prices])
+    if proposed.sharpened is not None:
+        start, settled = proposed.sharpened
+        found = better_proof(model, k, held, found, start, by_session=True)
     left = deadline - time.monotonic()
     if found.bound == value or left < SHORTEST_PROOF_SECONDS or model.n_options > LARGEST_SHARPENED:
         return found
-    start = entry_prices(model, own_gains(model, k), proposed[-1])
-    prices = sharpen(
-        model, own_gains(model, k), goal_rows(model, held), start, seconds=left, work=limits.work, tell=tell
-    )
-    return better_proof(model, k, held, found, prices, by_session=True)
+    gains, rows = own_gains(model, k), goal_rows(model, held)
+    if proposed.rough:
+        prices = dual_prices(model, k, held, proposed.prices, PROPOSAL_SHARE * left, limits.work, tell)
+        found = best_proof(model, k, held, [prices], found)
+        start, settled, left = entry_prices(model, gains, prices), 0, deadline - time.monotonic()
+    sharpened = sharpen(model, gains, rows, start, seconds=left, work=limits.work, tell=tell, settled=settled)
+    return better_proof(model, k, held, found, sharpened.prices, by_session=True)
 
 
 def proposed_prices(

@@ -37,14 +37,14 @@ def needs_compiling(model: Model, limits: Limits) -> bool:
 def compile_for(model: Model, limits: Limits) -> None:
     """Search this model for a few seconds, again and again, until nothing is compiled any more; then prove the plan."""
     short = replace(limits, seconds=ROUND_SECONDS)
-    with Worker() as worker, Worker() as second:
+    with Worker() as worker:
         for _ in range(MOST_ROUNDS):
             watch = Stopwatch(ROUND_SECONDS)
             plan = Plan(model, first_plan(model, short, watch, worker, large=True), [])
             found = Found({}, {}, None)
-            search_large(plan, found, None, short, Teller(plan, watch), (worker, second))
+            search_large(plan, found, None, short, Teller(plan, watch), worker)
             if watch.elapsed < LATE * ROUND_SECONDS + 2.0:
                 break
         k = min(found.of_goals, default=0)
         held = [held_value(model, j, goal.value(plan.columns)) for j, goal in enumerate(model.goals[:k])]
-        prove(model, k, held, PROOF_SECONDS, short, worker, proposed=found.proposed.get(k, ()))
+        prove(model, k, held, PROOF_SECONDS, short, worker, proposed=found.proposed.get(k))

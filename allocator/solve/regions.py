@@ -35,7 +35,7 @@ from allocator.solve.part_model import Place, part_model, parts_in_turn
 from allocator.solve.partition import MOST_OF_A_REGION, Regions, cut_into_regions
 from allocator.solve.plan import Plan
 from allocator.solve.pricing import places_of
-from allocator.solve.prove import prove_all
+from allocator.solve.prove import Proposed, prove_all
 from allocator.stopwatch import Stopwatch
 
 MOST_TOGETHER = 3_000_000
@@ -168,7 +168,7 @@ def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, 
             cancelled = True
     values = goal_values(model, plan.columns)
     proposed = {k: prices.get(k, np.zeros(model.n_rows + k)) for k in range(len(model.goals))}
-    priced = {k: [found] for k, found in proposed.items()}
+    priced = {k: Proposed(found) for k, found in proposed.items()}
     certificate, bounds = prove_all(model, values, priced, 0.0, replace(limits, threads=1))
     usual = Ending.WORK_LIMIT if limits.work is not None else Ending.TIME_LIMIT
     ended = GoalSolve(None, None, Ending.CANCELLED if cancelled else usual, watch.elapsed)

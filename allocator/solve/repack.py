@@ -31,6 +31,7 @@ from allocator.solve.moves import (
     take,
     too_short,
 )
+from allocator.solve.room import relieve
 
 MOST_ITEMS = 600
 """Candidates in one dynamic programme."""
@@ -237,6 +238,7 @@ def repack(
         possible = not too_short(arrays, state, here) and state.number[LOG] < LONGEST_LOG - 500
         done += 1
     if possible:
+        relieve(arrays, values, state, 0.0)
         place_again(arrays, values, state)
     return settle(arrays, values, state, possible, temperature)
 

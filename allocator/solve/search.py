@@ -26,6 +26,8 @@ PENALTY = 1.0
 """Cost of one placement's worth of violation, per typical worth of a placement, while violation is allowed."""
 HARD = 1e4
 """The same while it is not."""
+HELD = 1e8
+"""The same of a goal that is held, at any time: no other row is worth giving it up."""
 HOT, COLD = 0.06, 0.0015
 """Temperatures of a cycle, per typical worth of a placement."""
 POLISH = 0.15
@@ -157,7 +159,9 @@ class Search:
         part = self.part
         charged = self.charged if priced else np.zeros_like(self.charged)
         reprice(part.arrays, self.truth, self.prices / part.size, charged, self.values.minute, self.case, self.values)
-        self.values.penalty[:] = penalty * self.typical / part.size
+        held = part.row >= part.layout.model.n_rows
+        held |= np.diff(part.arrays.relief_start) > 0
+        self.values.penalty[:] = np.where(held, HELD, penalty) * self.typical / part.size
         refresh(part.arrays, self.values, self.state)
 
     def follow(self, gain: float) -> None:

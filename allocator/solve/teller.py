@@ -35,8 +35,13 @@ class Teller:
     def turn(self, k: int, stage: str = "solve") -> int:
         """Goal k is in hand; the bound on it that needs no prices, and is no estimate."""
         self.k, self.stage = k, stage
+        self.bounds.setdefault(k, self.loosest(k))
+        return self.loosest(k)
+
+    def loosest(self, k: int) -> int:
+        """The bound on goal k that needs no prices."""
         if k not in self._loosest:
-            self._loosest[k] = self.bounds[k] = certified_without_prices(self.plan.model, k)
+            self._loosest[k] = certified_without_prices(self.plan.model, k)
         return self._loosest[k]
 
     def claimed(self, bound: int) -> None:

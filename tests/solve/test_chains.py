@@ -9,8 +9,10 @@ import pytest
 
 from allocator.formulation import Model
 from allocator.solve.arrays import Layout, Part
-from allocator.solve.chains import MOST_OUT, chain_many, close_many
+from allocator.solve.chains import chain_many, close_many
 from allocator.solve.loader import complete, feasible
+from allocator.solve.repack import repack_many
+from allocator.solve.room import MOST_OUT
 from allocator.solve.search import Search
 from tests.models_of_arrays import RowList, model_of, random_model
 
@@ -108,6 +110,35 @@ def test_a_closed_list_is_opened_with_those_who_lose_least_by_coming(fewest: int
     assert feasible(model, columns)
     come = sorted(pairs[option][0] for option in there if columns[option])
     assert come == who
+
+
+def treatment_and_test(in_the_way: int) -> Model:
+    """Entry 0 gains 100 after entry 1's test, which gains nothing; its only place is taken by entry 2, for so much."""
+    pairs = [(0, 0), (1, 1), (2, 1)]
+    found = RowList()
+    for entry in range(3):
+        found.add([(entry, 1)], upper=1)
+    found.add([(0, 30)], upper=60)
+    found.add([(1, 30), (2, 40)], upper=60)
+    found.add([(0, 1), (1, -1)], upper=0)
+    return model_of(pairs, 2, found.rows(3), [[100, 0, in_the_way]], n_one_place=3)
+
+
+@pytest.mark.parametrize(("in_the_way", "who"), [(10, [0, 1]), (101, [2])])
+@pytest.mark.parametrize("placed", [[], [2]], ids=["free", "taken"])
+def test_a_treatment_brings_its_test_along_where_that_pays(in_the_way: int, who: list[int], placed: list[int]) -> None:
+    expected = [0, 1] if not placed else who
+    assert after_a_chain(treatment_and_test(in_the_way), placed, 0) == expected
+
+
+def test_a_session_filled_anew_with_a_treatment_brings_its_test_along() -> None:
+    model = treatment_and_test(10)
+    part = Part.of(Layout.of(model), np.ones(model.n_options, dtype=bool))
+    search = Search(part, np.array([100.0, 0.0, 10.0]), np.zeros(model.n_rows), model.column_lower, 0)
+    repack_many(part.arrays, search.values, search.state, search.desk, np.array([0]), 0.0, 0.0, 0.0, 1)
+    columns = complete(model, part.chosen(search.state.place))
+    assert feasible(model, columns)
+    assert np.flatnonzero(columns).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("seed", range(60))

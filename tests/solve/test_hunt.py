@@ -177,12 +177,12 @@ def specified_or_none(instance: Instance, policy: Policy) -> list[tuple[str, int
         return None
 
 
-def as_large(formulation: Formulation, limits: Limits, worker: Worker, second: Worker | None = None) -> Answer:
+def as_large(formulation: Formulation, limits: Limits, worker: Worker) -> Answer:
     """What `solve` does with a model too large for exact solvers, whatever its size."""
     watch = Stopwatch(limits.seconds)
     plan = Plan(formulation, first_plan(formulation, limits, watch, worker, True), [])
     found = Found({}, {}, None)
-    search_large(plan, found, None, limits, Teller(plan, watch), (worker, second or worker))
+    search_large(plan, found, None, limits, Teller(plan, watch), worker)
     fill_up(plan, watch)
     values = goal_values(formulation, plan.columns)
     certificate, bounds = prove_all(formulation, values, found.proposed, 60.0, limits)
@@ -193,15 +193,15 @@ def as_large(formulation: Formulation, limits: Limits, worker: Worker, second: W
     return Answer(plan.chosen, goals, Ending.WORK_LIMIT, certificate, tuple(plan.trace), Start(plan.chosen))
 
 
-def hunt_as_large(drawn: Drawn, limits: Limits, worker: Worker, second: Worker | None = None) -> None:
+def hunt_as_large(drawn: Drawn, limits: Limits, worker: Worker) -> None:
     instance, policy = drawn.instance, drawn.policy
     optimum = specified_or_none(instance, policy)
     if optimum is None:
         with pytest.raises(ContradictionError):
-            as_large(Quarry.of(instance, policy).formulation, limits, worker, second)
+            as_large(Quarry.of(instance, policy).formulation, limits, worker)
         return
     quarry = Quarry.of(instance, policy)
-    answer = as_large(quarry.formulation, limits, worker, second)
+    answer = as_large(quarry.formulation, limits, worker)
     quarry.check(answer)
     assert_no_bound_is_beaten(answer.goals, optimum)
 
@@ -257,8 +257,7 @@ def test_no_answer_of_the_path_of_large_models_is_wrong(worker: Worker, drawn: D
 def test_no_answer_is_wrong_where_a_second_thread_prices_the_goals_to_come(
     worker: Worker, drawn: Drawn, seed: int
 ) -> None:
-    with Worker() as second:
-        hunt_as_large(drawn, Limits(SHORT, seed=seed, threads=2), worker, second)
+    hunt_as_large(drawn, Limits(SHORT, seed=seed, threads=2), worker)
 
 
 @settings(quick, max_examples=3)

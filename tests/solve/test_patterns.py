@@ -17,7 +17,7 @@ from allocator.instance import Floats
 from allocator.solve.construct import own_gains
 from allocator.solve.dual import OutOfTimeError
 from allocator.solve.patterns import PatternWindow, SessionPricing, sharpen, starts_in, table_sizes
-from allocator.solve.prove import entry_prices, prove, prove_all
+from allocator.solve.prove import Proposed, entry_prices, prove, prove_all
 from allocator.solve.soft_patterns import Tables, logarithmic, plain, soften_patterns, without_table
 from tests.models_of_arrays import RowList, all_plans, held_of, model_of, plans_that_hold, random_model
 
@@ -182,7 +182,7 @@ def test_sharpened_prices_prove_no_less_than_those_given_and_no_plan_beats_them(
     k = len(model.goals) - 1
     held = held_of(model, plans, k)
     start = rng.normal(0.0, 3.0, model.n_rows + k)
-    prices = sharpen(model, own_gains(model, k), goal_rows(model, held), start, seconds=60.0, work=60)
+    prices = sharpen(model, own_gains(model, k), goal_rows(model, held), start, seconds=60.0, work=60).prices
     before, after = (bound_of(model, k, held, whole_prices(u), SCALE, True) for u in (start, prices))
     values = plans_that_hold(model, plans, held) @ model.goals[k].values + model.goals[k].constant
     if model.goals[k].sense == "max":
@@ -222,7 +222,7 @@ def test_sharpened_bound_of_lists_that_do_not_fill_is_below_that_of_one_look() -
     model = packing()
     start = entry_prices(model, own_gains(model, 0), arc_prices(model))
     once = bound_of(model, 0, [], whole_prices(start), SCALE, True)
-    prices = sharpen(model, own_gains(model, 0), goal_rows(model, []), start, seconds=60.0, work=400)
+    prices = sharpen(model, own_gains(model, 0), goal_rows(model, []), start, seconds=60.0, work=400).prices
     bound = bound_of(model, 0, [], whole_prices(prices), SCALE, True)
     gain = model.goals[0].values[:: model.n_sessions]
     assert np.sort(gain)[-6:].sum() >= bound, "two cases fill a list, so nobody can have more than the six best"
@@ -233,7 +233,7 @@ def test_work_of_a_sharpening_decides_its_prices() -> None:
     model = packing()
     start = entry_prices(model, own_gains(model, 0), arc_prices(model))
     one, other = (
-        sharpen(model, own_gains(model, 0), goal_rows(model, []), start, seconds=60.0, work=50) for _ in range(2)
+        sharpen(model, own_gains(model, 0), goal_rows(model, []), start, seconds=60.0, work=50).prices for _ in range(2)
     )
     assert np.array_equal(one, other)
 
@@ -246,15 +246,15 @@ def test_word_that_time_is_over_ends_a_sharpening_with_the_best_so_far() -> None
         raise OutOfTimeError
 
     gains, held = own_gains(model, 0), goal_rows(model, [])
-    stopped = sharpen(model, gains, held, start, seconds=60.0, tell=over)
-    settled = sharpen(model, gains, held, start, seconds=60.0)
+    stopped = sharpen(model, gains, held, start, seconds=60.0, tell=over).prices
+    settled = sharpen(model, gains, held, start, seconds=60.0).prices
     once, early, late = (bound_of(model, 0, [], whole_prices(u), SCALE, True) for u in (start, stopped, settled))
     assert late < early <= once
 
 
 def test_proof_from_proposed_prices_is_sharpened_in_the_seconds_left() -> None:
     model = packing()
-    proposed = [arc_prices(model)]
+    proposed = Proposed(arc_prices(model))
     with Worker() as worker:
         at_once = prove(model, 0, [], 0.0, Limits(), worker, proposed=proposed)
         later = prove(model, 0, [], 60.0, Limits(), worker, proposed=proposed)
@@ -266,7 +266,7 @@ def test_proof_from_proposed_prices_is_sharpened_in_the_seconds_left() -> None:
 
 def test_certificate_of_sharpened_prices_gives_back_the_bound() -> None:
     model = packing()
-    certificate, bounds = prove_all(model, [0], {0: [arc_prices(model)]}, 60.0, Limits())
+    certificate, bounds = prove_all(model, [0], {0: Proposed(arc_prices(model))}, 60.0, Limits())
     assert certificate.by_session[0]
     assert certified_bound(model, 0, certificate) == bounds[0]
     assert held_value(model, 0, 0) == 0

@@ -13,7 +13,7 @@ from allocator.backends.problem import Budget
 from allocator.backends.process import Worker
 from allocator.certificate import held_value
 from allocator.ending import Ending
-from allocator.solve import improve, lexicographic, pieces
+from allocator.solve import improve, lexicographic
 from allocator.solve.dive import improve_by_dives
 from allocator.solve.improve import parts
 from allocator.solve.lexicographic import Plan, fill_up, goal_share, solve
@@ -196,12 +196,8 @@ def test_entries_that_share_a_session_are_in_one_part_and_others_are_not() -> No
         assert not {part[entry] for entry in reached} & {part[entry] for entry in outside}
 
 
-@pytest.mark.parametrize("piece", [4, 2000], ids=["by pieces", "by parts"])
-def test_large_path_keeps_every_row_and_is_no_better_than_the_optimum(
-    piece: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_path_keeps_every_row_and_is_no_better_than_the_optimum(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lexicographic, "is_small", lambda formulation: False)
-    monkeypatch.setattr(pieces, "PIECE", piece)
     found = 0
     for case in roomy(0, 20)[:1]:
         limits = Limits(seconds=60, work=60)

@@ -14,12 +14,12 @@ import pytest
 from allocator.answer import Limits, Progress
 from allocator.backends.process import Worker
 from allocator.certificate import goal_rows, held_value
-from allocator.instance import Floats
 from allocator.run import allocate
 from allocator.solve import prove
 from allocator.solve.construct import own_gains
 from allocator.solve.dual import solve_dual
 from allocator.solve.loader import complete, goal_values
+from allocator.solve.patterns import Sharpened
 from allocator.solve.plan import Plan
 from allocator.solve.teller import Teller, rounded_outwards
 from allocator.stopwatch import Stopwatch
@@ -126,16 +126,17 @@ def test_no_plan_beats_what_a_dual_tells_on_the_way() -> None:
 def test_a_proof_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sharpening that tells a bound, and then takes its time."""
 
-    def slow(*arguments: Any, tell: Callable[[float], None], **more: Any) -> Floats:
+    def slow(*arguments: Any, tell: Callable[[float], None], **more: Any) -> Sharpened:
         tell(99.5)
         time.sleep(0.8)
-        prices: Floats = arguments[3]
-        return prices
+        return Sharpened(arguments[3], 0)
 
     monkeypatch.setattr(prove, "sharpen", slow)
     model = two_towns()
     heard: list[tuple[int, float]] = []
-    prove.prove_all(model, [0], {0: [np.zeros(model.n_rows)]}, 5.0, Limits(), lambda *told: heard.append(told))
+    prove.prove_all(
+        model, [0], {0: prove.Proposed(np.zeros(model.n_rows))}, 5.0, Limits(), lambda *told: heard.append(told)
+    )
     assert (0, 99.5) in heard
 
 
