@@ -75,6 +75,8 @@ def stands_in(arrays: Arrays, option: int, row: int) -> bool:
 @compiled
 def relieve(arrays: Arrays, values: Values, state: State, noise: float) -> None:
     """Rows that the move under way has broken, and that one entry alone relieves: it is placed where it does."""
+    if not len(arrays.relief_option):
+        return
     for n in range(state.number[LOG]):
         option = state.place[state.log_entry[n]]
         if option < 0:
