@@ -2,8 +2,8 @@
 
 A greedy plan stands from the first second. Small models are then solved exactly and by dives, one goal after
 the other, each goal's value a row for the goals after it; large ones by prices and moves for all goals together,
-then goal by goal, exactly in every part that hangs together. At the end every goal gets a certified bound from row
-prices. Whatever happens, the best plan that keeps every row is returned, and the ending says how far the work came.
+then goal by goal. At the end every goal gets a certified bound from row prices. Whatever happens, the best plan that
+keeps every row is returned, and the ending says how far the work came.
 """
 
 from __future__ import annotations
