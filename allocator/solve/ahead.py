@@ -36,12 +36,14 @@ class Ahead:
 
     held, seconds  what the goals before goal k are held at, and how long its prices may take, when its turn has come;
     None where it needs none
+    bounded  hears of bounds on the gains of a goal
     """
 
     model: Model
     begin: Mapping[int, Floats]
     held: Callable[[int], list[int]]
     seconds: Callable[[int], float | None]
+    bounded: Callable[[int, float], None]
     prices: MutableMapping[int, Floats] = field(default_factory=dict)
     sharpened: MutableMapping[int, Sharpened] = field(default_factory=dict)
     rough: set[int] = field(default_factory=set)
@@ -79,7 +81,8 @@ class Ahead:
     def _price(self, k: int, held: list[int], seconds: float) -> None:
         model, began = self.model, time.monotonic()
 
-        def tell(_: float) -> None:
+        def tell(bound: float) -> None:
+            self.bounded(k, bound)
             if self.stopped or self.wanted >= k:
                 raise OutOfTimeError
 

@@ -130,7 +130,8 @@ class LargeGoals:
 
     def together_and_in_order(self, chosen: Bools | None) -> None:
         """All goals, each weighing more than those after it, and then one after the other."""
-        ahead = Ahead(self.large.plan.model, dict(self.found.of_goals), self._held, self._seconds_ahead)
+        begin = dict(self.found.of_goals)
+        ahead = Ahead(self.large.plan.model, begin, self._held, self._seconds_ahead, self._bounded)
         try:
             with ahead.working() if self.two else nullcontext():
                 self.large.together(self._pace(TOGETHER_SHARE), chosen)
@@ -176,6 +177,11 @@ class LargeGoals:
         if k not in self.moved or self.teller.loosest(k) == goals[k].value(self.large.plan.columns):
             return None
         return self.watch.left * AHEAD / (len(goals) - k + 2)
+
+    def _bounded(self, k: int, bound: float) -> None:
+        """What the thread ahead says of goal k is told where that goal is in hand."""
+        if self.teller.k == k:
+            self.teller.bounded(bound)
 
     def _sharpened(self, k: int, seconds: float, tell: Callable[[float], None]) -> Sharpened:
         """Prices of goal k with sessions as units, sharpened from those found."""

@@ -41,7 +41,7 @@ LOOKS = 8
 """At one temperature, at most."""
 ENOUGH = 2e-5
 """A temperature is done when neither bound falls by more than this share of it, the softened one at the end."""
-ENOUGH_OF_SOFTNESS = 5e-3
+ENOUGH_OF_SOFTNESS = 1e-3
 """The same as a share of how soft the bound still is."""
 REACH, LEAST_REACH, LARGEST_REACH = 16.0, 0.1, 64.0
 """Of a window, how far a look may move what a placement pays for one row: at first, and at least and most later."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from allocator.answer import silent
 from allocator.certificate import SCALE, bound_of, whole_prices
 from allocator.formulation import Model
 from allocator.instance import Floats
@@ -35,7 +36,7 @@ def lists_in_order() -> Model:
 
 
 def ahead_of(model: Model, seconds: dict[int, float]) -> Ahead:
-    return Ahead(model, {}, lambda k: [6, 400][:k], seconds.get)
+    return Ahead(model, {}, lambda k: [6, 400][:k], seconds.get, silent)
 
 
 def never_done(model: Model, k: int, *rest: object) -> Floats:
