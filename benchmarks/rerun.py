@@ -1,15 +1,16 @@
 """What an earlier run is worth to the next: `python -m benchmarks.rerun --size M --seeds 11 12 13 --seconds 30`.
 
 Two mornings of one of the sketch's instances: each leaves out another twentieth of the entries and of the sessions, so
-that 5% went overnight and 5% came. With `--change policy` the instance stays, and nobody travels more than 45 minutes,
-where people accept up to 90. A row each for the first run, for the second from nothing, and for the second from what
-the first left, with a third of the seconds.
+that 5% went overnight and 5% came. With another `--change` the instance stays and one parameter changes: journeys of 75
+or of 45 minutes at most, where people accept up to 90, or shares of deprivation fifths within 3 points instead of 2.
+A row each for the first run, for the second from nothing, and for the second from what the first left, with a third of
+the seconds.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -23,9 +24,17 @@ from benchmarks.scale import BEFORE_AND_AFTER, gap_of
 from benchmarks.sketch import sketch_instance, sketch_policy
 from benchmarks.table import printer
 from benchmarks.warm import until_warm
+from models.rules.equal_rates import EqualRates
 from models.rules.max_travel import MaxTravel
 
 CHANGED = 0.05
+LISTS = "lists"
+PARAMETERS: Mapping[str, tuple[str, dict[str, object]]] = {
+    "equity": (EqualRates.name, {"tolerances": (0.03, 0.06)}),
+    "travel-75": (MaxTravel.name, {"hard_cap_minutes": 75}),
+    "travel-45": (MaxTravel.name, {"hard_cap_minutes": 45}),
+}
+"""Of which rule, and what it is changed to."""
 COLUMNS = ("commit", "machine", "size", "seed", "run", "allowed_seconds", "value", "bound", "gap", "seconds", "audit")
 
 
@@ -47,23 +56,24 @@ def mornings(size: str, seed: int) -> tuple[Instance, Instance]:
     return morning(whole, left_out[0]), morning(whole, left_out[1])
 
 
-def nearer(policy: Policy) -> Policy:
-    """The same policy with journeys of 45 minutes at most, whatever people accept."""
-    rules = (MaxTravel(hard_cap_minutes=45) if isinstance(rule, MaxTravel) else rule for rule in policy.rules)
+def changed(policy: Policy, change: str) -> Policy:
+    """The same policy with one parameter of one rule changed."""
+    name, update = PARAMETERS[change]
+    rules = (rule.model_copy(update=update) if rule.name == name else rule for rule in policy.rules)
     return replace(policy, rules=tuple(rules))
 
 
 def cases(size: str, seed: int, change: str) -> tuple[tuple[Instance, Policy], tuple[Instance, Policy]]:
     """What is planned first, and then."""
-    if change == "policy":
-        whole = sketch_instance(size, seed)
-        policy = sketch_policy(whole)
-        return (whole, policy), (whole, nearer(policy))
-    yesterday, today = mornings(size, seed)
-    return (yesterday, sketch_policy(yesterday)), (today, sketch_policy(today))
+    if change == LISTS:
+        yesterday, today = mornings(size, seed)
+        return (yesterday, sketch_policy(yesterday)), (today, sketch_policy(today))
+    whole = sketch_instance(size, seed)
+    policy = sketch_policy(whole)
+    return (whole, policy), (whole, changed(policy, change))
 
 
-def rows(size: str, seed: int, limits: Limits, change: str = "lists") -> Iterator[tuple[object, ...]]:
+def rows(size: str, seed: int, limits: Limits, change: str = LISTS) -> Iterator[tuple[object, ...]]:
     """The first run, the second from nothing, the second from the first."""
     first, second = cases(size, seed, change)
     third = replace(limits, seconds=limits.seconds / 3)
@@ -87,7 +97,7 @@ def main() -> None:
     parser.add_argument("--size", choices=("S", "M", "L"), default="M")
     parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13])
     parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--change", choices=("lists", "policy"), default="lists")
+    parser.add_argument("--change", choices=(LISTS, *PARAMETERS), default=LISTS)
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     limits = Limits(seconds=given.seconds, threads=given.threads)

@@ -41,6 +41,8 @@ DUAL_SHARE = 0.4
 CYCLES, CYCLES_FROM_A_PLAN = (0.15, 0.25, 0.4), (0.3, 0.6)
 """Shares of a search that its annealings take, one after the other, each from the best plan so far; from an earlier
 run's plan all of them begin hot, for what has changed since is worth more than what was polished."""
+MENDING_SHARE = 0.3
+"""Of a search from an earlier run's plan, at most until that breaks nothing; mostly it takes a segment or two."""
 SWEEP_SHARE = 0.1
 """Of a search, for each of two sweeps over small parts."""
 CORE = 0.06
@@ -118,6 +120,8 @@ class LargeSearch:
         rest = pace.rest(1.0 - DUAL_SHARE)
         if chosen is not None:
             with beside(dual.prices):
+                search.mend(rest.part(MENDING_SHARE), self.heard)
+                self._offer(search, ())
                 self._anneal(search, (), rest, CYCLES_FROM_A_PLAN, HOT)
             return
         swept = model.n_options <= MANY

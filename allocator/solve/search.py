@@ -228,6 +228,16 @@ class Search:
         repack_many(arrays, self.values, self.state, self.desk, sessions, 0.0, 0.0, 0.0, 1)
         self.keep()
 
+    def mend(self, pace: Pace, heard: Callable[[], None]) -> None:
+        """Move until the plan as it stands breaks nothing, within a pace."""
+        while not self.feasible() and pace.done < 1.0:
+            self.follow(GAIN[0])
+            self.apply(HARD, priced=False)
+            self.moves(self.typical * COLD)
+            pace.step()
+            heard()
+        self.keep()
+
     def cycle(self, pace: Pace, hot: float, heard: Callable[[], None]) -> None:
         """One annealing from `hot` to cold within a pace, the last part breaking nothing more.
 

@@ -6,7 +6,7 @@ import pytest
 
 from allocator.answer import Limits
 from allocator.options import Facts, build_options
-from benchmarks.rerun import COLUMNS, cases, mornings, rows
+from benchmarks.rerun import COLUMNS, PARAMETERS, cases, mornings, rows
 from benchmarks.sketch import sketch_instance
 
 
@@ -20,7 +20,7 @@ def test_a_twentieth_went_overnight_and_a_twentieth_came() -> None:
         assert before | after == of_whole
 
 
-@pytest.mark.parametrize("change", ["lists", "policy"])
+@pytest.mark.parametrize("change", ["lists", "travel-45"])
 def test_rows_are_first_cold_and_warm_with_a_third(change: str) -> None:
     found = [dict(zip(COLUMNS, row, strict=True)) for row in rows("S", 3, Limits(seconds=12.0), change)]
     assert [row["run"] for row in found] == ["first", "cold", "warm"]
@@ -31,7 +31,15 @@ def test_rows_are_first_cold_and_warm_with_a_third(change: str) -> None:
 
 
 def test_people_who_travel_less_have_fewer_places_at_best() -> None:
-    (instance, policy), (same, stricter) = cases("S", 3, "policy")
+    (instance, policy), (same, stricter) = cases("S", 3, "travel-45")
     assert instance is same
     before, after = (len(build_options(Facts(instance), one.screens)) for one in (policy, stricter))
     assert 0 < after < before
+
+
+@pytest.mark.parametrize("change", PARAMETERS)
+def test_one_parameter_of_one_rule_is_changed(change: str) -> None:
+    (_, before), (_, after) = cases("S", 3, change)
+    old, new = ({rule.name: rule.model_dump() for rule in policy.rules} for policy in (before, after))
+    changed = [(name, field) for name in old for field in old[name] if old[name][field] != new[name][field]]
+    assert len(changed) == 1
