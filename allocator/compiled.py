@@ -21,3 +21,8 @@ def is_cold(function: Callable[..., Any]) -> bool:
     dispatcher = cast(Any, function)
     name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}-*.nbi"
     return not dispatcher.signatures and not any(Path(dispatcher._cache.cache_path).glob(name))
+
+
+def is_loaded(function: Callable[..., Any]) -> bool:
+    """Has this process called this compiled function, and so compiled it or read it from disk."""
+    return bool(cast(Any, function).signatures)

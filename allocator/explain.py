@@ -95,7 +95,8 @@ def screened(facts: Facts, screens: Sequence[Screen], entry_id: str, funnel: dic
             if n_sessions == len(offered):
                 return Unplaced(entry_id, screen.name, screen.reason(facts, entry_id))
             # A pooled code: the reason would count sessions that this entry may not use at all.
-            text = f"Of {len(offered)} sessions of this service {n_sessions} are open to this entry: {screen.refusal}."
+            few = "is open to this entry, and it is" if n_sessions == 1 else "are open to this entry, all of them"
+            text = f"Of {len(offered)} sessions of this service {n_sessions} {few} {screen.ruled_out}."
             return Unplaced(entry_id, screen.name, text)
     if not funnel[IN_CONFLICT].any():
         closed = "The only session of this service is" if n_sessions == 1 else f"All {n_sessions} sessions are"

@@ -16,7 +16,7 @@ with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, time
         for line in events.iter_lines():
             if line.startswith("data:"):
                 event = json.loads(line.removeprefix("data:"))
-                print(event.get("stage") or event["state"], event.get("goal", ""), event.get("value", ""))
+                print(event.get("stage") or event["state"], event.get("goal") or "", event.get("value") or "")
     table = client.get(f"/v1/runs/{run['id']}/allocation", params={"format": "xlsx"}).raise_for_status()
     Path(plan).write_bytes(table.content)
     print(client.get(f"/v1/runs/{run['id']}").json()["accounts"])

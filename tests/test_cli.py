@@ -268,17 +268,12 @@ def test_exported_model_is_one_goal_of_the_policy(command: Command, tmp_path: Pa
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("run", "--help"), ()])
-def test_help_is_quick_and_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
+def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     script = (
         "import sys; from api.cli import main\n"
         "try: main()\n"
         f"finally: print('heavy', [name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
     )
-    taken = []
-    for _ in range(2):
-        begun = time.monotonic()
-        done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False)
-        taken.append(time.monotonic() - begun)
-        assert "Usage:" in done.stdout + done.stderr
-        assert "heavy []" in done.stderr
-    assert min(taken) < 1.0
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False)
+    assert "Usage:" in done.stdout + done.stderr
+    assert "heavy []" in done.stderr

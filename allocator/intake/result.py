@@ -55,6 +55,14 @@ def summary_lines(intake: Intake) -> list[str]:
         lines.append(f"{held:,} entries are held: they keep the places they have and get no new one.")
     if blanked:
         lines.append(f"{blanked:,} values could not be read and count as not known, or as the most cautious value.")
+    stays = intake.instance.patients["overnight_stays"]
+    operations = intake.instance.patients["care_kind"] == "theatre"
+    staying = int(((stays > 0) | (stays.isna() & operations)).sum())
+    if staying and not intake.rows_read["beds"]:
+        lines.append(
+            f"beds: there is no such table, so no bed is spare for {staying:,} entries that stay overnight or may. "
+            "Maybe give beds, or overnight_stays = 0 for day cases."
+        )
     lines += [_fault_line(*group) for group in _grouped(intake.quarantine)]
     return lines + list(intake.notices)
 

@@ -26,7 +26,8 @@ def review_lines(review: Review, instance: Instance) -> list[str]:
             lines.append(f"  ... and {number(len(review.violations) - MOST_LINES)} more (--json lists all).")
     lines += ["", *(goal_sentence(goal) for goal in review.goals), ""]
     if not review.improvable:
-        return [*lines, "No part of the plan that keeps every rule was found, so improvements are not listed."]
+        part = "No part of the plan that keeps every rule was found, so improvements are not listed."
+        return [*lines, part, "Maybe add what is missing above: a place that a pin asks for cannot be left out."]
     if review.left_out:
         left = ", ".join(f"{entry} in {session}" for entry, session in review.left_out[:MOST_LINES])
         lines.append(f"Without {plural(len(review.left_out), 'place')} the rest keeps every rule: {left}.")

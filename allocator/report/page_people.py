@@ -219,7 +219,8 @@ def rules(summary: Summary) -> Section:
                 f"{number(rule['at_limit'])} of {number(rule['limited'])}",
             )
         rows.append((plain(rule["rule"]), rule["sentence"], *figures))
-    heads = ("Rule", "What it says", "Used", "Limit", "How often just at the limit")
+    limit = "Limit (most, or the least that a rule asks for)"
+    heads = ("Rule", "What it says", "Used", limit, "How often just at the limit")
     grid = Grid("Rules in force", heads, rows, texts=(0, 1))
     audit = summary["audit"]
     lead = (

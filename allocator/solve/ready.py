@@ -1,50 +1,61 @@
 """ready: compiled loops made machine code before the clock of the first run on a machine counts.
 
-They are kept on disk, so that this happens once an installation. Until then a run of a large model would spend half a
-minute or more of its seconds on it, and its plan would be the worse for it.
+They are kept on disk, so that this happens once an installation. Until then a run would spend half a minute or more of
+its seconds on it, and its plan would be the worse for it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from allocator.answer import Limits
-from allocator.backends.process import Worker
-from allocator.certificate import held_value
-from allocator.compiled import is_cold
+from allocator.compiled import is_cold, is_loaded
+from allocator.ending import Ending
+from allocator.errors import NoPlanError
 from allocator.formulation import Model
+from allocator.session_pattern import best_patterns_of
+from allocator.solve.chains import chain_many
 from allocator.solve.exact import is_small
-from allocator.solve.large_goals import Found, search_large
-from allocator.solve.lexicographic import first_plan
+from allocator.solve.lexicographic import solve
 from allocator.solve.partition import CUT_FROM
-from allocator.solve.plan import Plan
-from allocator.solve.prove import prove
+from allocator.solve.prove import LARGEST_SHARPENED
 from allocator.solve.repack import repack_many
-from allocator.solve.teller import Teller
+from allocator.solve.soft_patterns import soften_patterns
 from allocator.stopwatch import Stopwatch
 
-ROUND_SECONDS, MOST_ROUNDS, PROOF_SECONDS = 3.0, 6, 10.0
+ROUND_SECONDS, LONGEST_ROUND, MOST_ROUNDS = 3.0, 12.0, 8
 LATE = 1.5
 """A round that takes this many times its seconds, and two more, was compiling."""
 
 
 def needs_compiling(model: Model, limits: Limits) -> bool:
     """Would a solve of this model in this process compile, and does its plan depend on the clock."""
-    searched = limits.backend == "auto" and not is_small(model) and model.n_options <= CUT_FROM
-    return searched and limits.work is None and is_cold(repack_many)
+    if limits.backend != "auto" or limits.work is not None or model.n_options > CUT_FROM:
+        return False
+    # Each by itself: a run that was stopped, or one beside this, may have compiled some of them alone.
+    loops: tuple[Callable[..., object], ...] = (best_patterns_of,) if is_small(model) else (repack_many, chain_many)
+    return any(is_cold(loop) for loop in loops)
 
 
 def compile_for(model: Model, limits: Limits) -> None:
-    """Search this model for a few seconds, again and again, until nothing is compiled any more; then prove the plan."""
-    short = replace(limits, seconds=ROUND_SECONDS)
-    with Worker() as worker:
-        for _ in range(MOST_ROUNDS):
-            watch = Stopwatch(ROUND_SECONDS)
-            plan = Plan(model, first_plan(model, short, watch, worker, large=True), [])
-            found = Found({}, {}, None)
-            search_large(plan, found, None, short, Teller(plan, watch), worker)
-            if watch.elapsed < LATE * ROUND_SECONDS + 2.0:
-                break
-        k = min(found.of_goals, default=0)
-        held = [held_value(model, j, goal.value(plan.columns)) for j, goal in enumerate(model.goals[:k])]
-        prove(model, k, held, PROOF_SECONDS, short, worker, proposed=found.proposed.get(k))
+    """Solve this model for a few seconds, again and again, until nothing is compiled any more.
+
+    On a busy machine a few seconds may not come as far as moves and proofs: rounds are longer then.
+    """
+    loops: list[Callable[..., object]] = [] if is_small(model) else [repack_many, chain_many]
+    if loops and model.n_options <= LARGEST_SHARPENED:
+        loops.append(soften_patterns)
+    seconds = ROUND_SECONDS
+    for _ in range(MOST_ROUNDS):
+        watch, ending = Stopwatch(seconds), Ending.TIME_LIMIT
+        with suppress(NoPlanError):  # the run itself has longer to find one
+            ending = solve(model, replace(limits, seconds=seconds), watch).ending
+        if ending is Ending.CANCELLED:
+            raise KeyboardInterrupt
+        in_time = watch.elapsed < LATE * seconds + 2.0
+        if in_time and (ending is Ending.OPTIMAL or all(is_loaded(loop) for loop in loops)):
+            return
+        if in_time:
+            seconds = min(LONGEST_ROUND, 2.0 * seconds)

@@ -340,3 +340,11 @@ def test_the_summary_counts_what_happened(tmp_path: Path) -> None:
     assert "1 entries are held" in text
     assert "1 values could not be read" in text
     assert "refused: 1 x patients.clock_start is not a date." in text
+
+
+def test_without_a_table_of_beds_those_who_may_stay_are_counted(tmp_path: Path) -> None:
+    stays: tuple[build.Row, ...] = ({"overnight_stays": "0"}, {"overnight_stays": "2"}, {"overnight_stays": ""})
+    tables = build.tables(stays)
+    tables.pop("beds", None)
+    text = "\n".join(summary_lines(build.read(tmp_path, tables)))
+    assert "no bed is spare for 2 entries that stay overnight or may" in text
