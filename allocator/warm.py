@@ -17,6 +17,8 @@ from allocator.formulation import Formulation, Model
 from allocator.instance import Array, Bools, Floats
 
 FILE = "prices.npz"
+LARGEST_PRICE = 1e30
+"""What is larger no row ever costs, and the file could not hold it."""
 
 
 def row_names(model: Model) -> tuple[str, ...]:
@@ -116,17 +118,16 @@ def _rate(memory: Memory, goal: int, earlier: str) -> float:
 def memory_from(pairs: Pairs, arrays: Mapping[str, Array]) -> Memory:
     """What the arrays of a prices file say; KeyError or ValueError where they say nothing sensible."""
     rows, goals = tuple(map(str, arrays["rows"])), tuple(map(str, arrays["goals"]))
+    if any(np.iscomplexobj(array) for array in arrays.values()):
+        raise ValueError("a price is no number")
     prices, rates = arrays["prices"].astype(np.float64), arrays["rates"].astype(np.float64)
     n_goals = len(goals)
-    if (
-        prices.shape != (1 + n_goals, len(rows))
-        or rates.shape != (n_goals, n_goals)
-        or len(arrays["known"]) != len(prices)
-    ):
+    known = arrays["known"]
+    if (prices.shape, rates.shape, known.shape) != ((1 + n_goals, len(rows)), (n_goals, n_goals), (1 + n_goals,)):
         raise ValueError("its arrays do not fit each other")
-    if not (np.isfinite(prices).all() and np.isfinite(rates).all()):
-        raise ValueError("a price is no number")
-    return Memory(pairs, rows, goals, arrays["known"].astype(bool), prices, rates)
+    if not all((np.abs(found) < LARGEST_PRICE).all() for found in (prices, rates)):
+        raise ValueError("a price is no number, or far too large")
+    return Memory(pairs, rows, goals, known.astype(bool), prices, rates)
 
 
 def memory_arrays(memory: Memory) -> dict[str, Array]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from allocator.answer import Start
+from allocator.answer import Memory, Start
 from allocator.certificate import goal_rows
 from allocator.formulation import Formulation, formulate
 from allocator.options import Facts, build_options
 from allocator.solve.dual import solve_dual
 from allocator.solve.large import gains_of
 from allocator.solve.pricing import Pricing
-from allocator.warm import as_like_sessions, memory_of, row_names, start_of
+from allocator.warm import as_like_sessions, memory_arrays, memory_from, memory_of, row_names, start_of
 from benchmarks.rerun import cases
 
 
@@ -72,3 +73,23 @@ def test_a_new_list_begins_at_the_mean_of_lists_like_it() -> None:
     found = as_like_sessions(model, prices, known)
     assert found[alike[0]] == np.arange(1, len(alike)).mean()
     assert np.array_equal(np.delete(found, alike[0]), np.delete(prices, alike[0]))
+
+
+@pytest.mark.parametrize(
+    ("name", "damaged"),
+    [
+        ("known", np.ones((2, 1), dtype=bool)),
+        ("known", np.ones(3, dtype=bool)),
+        ("prices", np.zeros((2, 1))),
+        ("prices", np.full((2, 2), np.nan)),
+        ("prices", np.full((2, 2), 1e300)),
+        ("prices", np.ones((2, 2), dtype=complex)),
+        ("rates", np.zeros((2, 2))),
+    ],
+)
+def test_arrays_that_say_nothing_sensible_are_refused(name: str, damaged: np.ndarray) -> None:
+    memory = Memory((), ("a: 1", "a: 2"), ("travel",), np.ones(2, dtype=bool), np.ones((2, 2)), np.zeros((1, 1)))
+    arrays = memory_arrays(memory)
+    assert memory_from((), arrays).goals == ("travel",)
+    with pytest.raises(ValueError, match="fit each other|no number"):
+        memory_from((), {**arrays, name: damaged})
