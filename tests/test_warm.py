@@ -91,5 +91,5 @@ def test_arrays_that_say_nothing_sensible_are_refused(name: str, damaged: np.nda
     memory = Memory((), ("a: 1", "a: 2"), ("travel",), np.ones(2, dtype=bool), np.ones((2, 2)), np.zeros((1, 1)))
     arrays = memory_arrays(memory)
     assert memory_from((), arrays).goals == ("travel",)
-    with pytest.raises(ValueError, match="fit each other|no number"):
+    with pytest.raises(ValueError, match=r"fit each other|no number"):
         memory_from((), {**arrays, name: damaged})
