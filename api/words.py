@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from allocator.answer import GoalResult, Run
+from allocator.ending import Ending
 from allocator.report.words import gap_sentence
 
 
@@ -19,6 +20,9 @@ def run_lines(summary: dict[str, Any], run: Run, out: Path) -> list[str]:
         f"{'goal':<28}{'plan':>14}{'by hand':>14}{'no plan beats':>15}{'gap':>8}",
     ]
     lines += [goal_line(goal, run.baseline_scores[goal.label]) for goal in run.goals]
+    solved = [goal.label for goal in run.goals if goal.ending is Ending.OPTIMAL and goal.certified_bound != goal.value]
+    if solved:
+        lines += ["", f"No plan beats these either, the solver says; the certificate proves less: {', '.join(solved)}."]
     split = [(goal["label"], gap_sentence(goal)) for goal in summary["goals"]]
     told = [f"{label}: {sentence}" for label, sentence in split if sentence]
     lines += ["", *told] if told else []

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from allocator.answer import Certificate, GapPart, Limits
 from allocator.certificate import SCALE, UNPRICED, certified_bound, held_value
+from allocator.ending import Ending
 from allocator.formulation import Block, Model
 from allocator.gap import gap_split
 from allocator.report.page_plan import goals
@@ -153,3 +154,16 @@ def test_the_sentence_names_the_largest_parts_in_plain_words() -> None:
 
     assert gap_sentence({**goal, "certified_bound": 500}) == ""
     assert gap_sentence({**goal, "certified_bound": None, "gap_split": None}) == ""
+
+
+def test_the_command_line_says_what_the_solver_proved_beyond_the_certificate() -> None:
+    facts = make_facts([{}, {}, {}], [{"max_cases": 1}])
+    run = allocate(facts.instance, DAILY, Limits(seconds=0.0))
+    summary, loose = (
+        summary_of(run, with_intake=False),
+        next(goal for goal in run.goals if goal.certified_bound != goal.value),
+    )
+    proven = tuple(replace(goal, ending=Ending.OPTIMAL) if goal is loose else goal for goal in run.goals)
+    said = f"No plan beats these either, the solver says; the certificate proves less: {loose.label}."
+    assert said not in run_lines(summary, run, Path("out"))
+    assert said in run_lines(summary, replace(run, goals=proven), Path("out"))
