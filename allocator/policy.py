@@ -160,9 +160,11 @@ def _apply(
             settings[setting] = value
             hit = True
     if not hit:
-        fields = [*(rule_types[name].model_fields if name in rule_types else ())]
-        fields += [*(goal_types[name].model_fields if name in goal_types else ())]
         in_force = name in rules or any(goal_name == name for goal_name, _ in goals)
+        # A goal's namesake among the rules may have the parameter where the goal of this policy does not.
+        of_rule = {*rule_types[name].model_fields, "enabled"} if meant and name in rule_types else set[str]()
+        of_goal = set(goal_types[name].model_fields) if name in goal_types and (is_goal or not of_rule) else set[str]()
+        fields = of_rule | of_goal
         why = "has no such parameter" if in_force or name in rule_types else "is not a goal of this policy"
         raise UsageError(f'{name}.{setting}: "{name}" {why}; it has {sorted(fields)}.{maybe(setting, fields)}')
 

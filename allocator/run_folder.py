@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import zipfile
 import zlib
 from pathlib import Path
@@ -26,6 +27,19 @@ from allocator.policy import Catalogue, Policy, read_policy
 from allocator.report.safe import read_csv
 from allocator.warm import FILE, memory_from
 
+DAMAGE = (
+    KeyError,
+    ValueError,
+    TypeError,
+    OSError,
+    MemoryError,
+    RuntimeError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What a damaged file of arrays makes its readers raise."""
 LARGEST_BYTES = 1 << 30
 """Of a prices file once unpacked."""
 CONTENTS = (
@@ -133,5 +147,5 @@ def stored_memory(run_folder: Path) -> Memory:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
         return memory_from(pairs, found)
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGE as error:
         raise InputError([f"{path} cannot be read: {error}. Maybe run without --previous."]) from error

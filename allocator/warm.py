@@ -118,7 +118,7 @@ def _rate(memory: Memory, goal: int, earlier: str) -> float:
 def memory_from(pairs: Pairs, arrays: Mapping[str, Array]) -> Memory:
     """What the arrays of a prices file say; KeyError or ValueError where they say nothing sensible."""
     rows, goals = tuple(map(str, arrays["rows"])), tuple(map(str, arrays["goals"]))
-    if any(np.iscomplexobj(array) for array in arrays.values()):
+    if any(arrays[name].dtype.kind != "f" for name in ("prices", "rates")):
         raise ValueError("a price is no number")
     prices, rates = arrays["prices"].astype(np.float64), arrays["rates"].astype(np.float64)
     n_goals = len(goals)

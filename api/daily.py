@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,8 @@ def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) ->
     policy = policy_of(settings)
     memory = None if settings.previous is None else stored_memory(settings.previous)
     try:
-        with crew_at(settings.executor) as crew, told() as report:
+        with crew_at(settings.executor) as crew, told() as telling, Finishing(telling) as finishing:
+            report = finishing.hear
             report(Progress("read", 0.0))
             intake = read_instance(instance)
             limits = Limits(
@@ -55,8 +57,35 @@ def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) ->
     say(summary if as_json else run_lines(summary, run, out))
     if not run.audit.passed:
         raise AuditFailedError(f"The plan failed its audit: see {out / 'audit.json'}. Nothing of it may be used.")
-    if run.ending is Ending.CANCELLED:
+    if run.ending is Ending.CANCELLED or finishing.asked:
         raise typer.Exit(130)
+
+
+class Finishing:
+    """From the audit on a first Ctrl-C loses nothing: what is planned is written before the command ends."""
+
+    def __init__(self, report: Reporter) -> None:
+        self._report = report
+        self.asked = False
+
+    def __enter__(self) -> Finishing:
+        self._before = signal.getsignal(signal.SIGINT)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def hear(self, told: Progress) -> None:
+        """Pass on what a run tells; its audit begins what a first Ctrl-C does not stop."""
+        if told.stage == "audit":
+            signal.signal(signal.SIGINT, self._come)
+        self._report(told)
+
+    def _come(self, *_: object) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        typer.echo("Cancelled: the plan stands, and is written now. Ctrl-C again gives it up.", err=True)
 
 
 def planned(

@@ -16,8 +16,10 @@ from typing import Any, NamedTuple
 import pytest
 from typer.main import get_command
 
+from allocator.answer import Progress, silent
 from allocator.solve import lexicographic
 from api import cli
+from api.daily import Finishing
 from instances import path as shipped
 from instances.generate import generate, write
 
@@ -221,6 +223,48 @@ def test_ctrl_c_keeps_the_best_audited_plan_and_ends_with_130(command: Command, 
     record = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
     assert (record["status"], record["ending"]) == ("done", "cancelled")
     assert command("verify", tmp_path / "run").code == 0
+
+
+def test_ctrl_c_once_the_plan_stands_writes_it_and_ends_with_130(command: Command, tmp_path: Path) -> None:
+    arguments = ("run", shipped("cm-2026-01-52w"), "--out", tmp_path / "run", "--seconds", "3")
+    with subprocess.Popen(
+        [sys.executable, "-m", "api.cli", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        assert process.stderr is not None
+        assert any("Finding reasons" in line for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        out, said = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "The audit passed." in out
+    assert "Cancelled: the plan stands, and is written now." in said
+    assert command("verify", tmp_path / "run").code == 0
+
+
+def test_a_second_ctrl_c_gives_a_plan_up_and_none_stays_caught() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with Finishing(silent) as finishing:
+        finishing.hear(Progress("solve", 1.0))
+        assert signal.getsignal(signal.SIGINT) is before
+        finishing.hear(Progress("audit", 2.0))
+        signal.raise_signal(signal.SIGINT)
+        assert finishing.asked
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_pins_that_a_policy_has_no_rule_for_are_named(command: Command, instance: Path, tmp_path: Path) -> None:
+    pin(instance, ("e1", "s1"))
+    none = tmp_path / "none.toml"
+    none.write_text('base = "none"\n', encoding="utf-8")
+    said = command("run", instance, "--out", tmp_path / "run", "--policy", none, *QUICK)
+    assert said.code == 0
+    assert "NOT OBEYED: 1 pins and vetoes" in said.out
+    assert "Pins and vetoes are not obeyed" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 def test_ctrl_c_before_any_plan_writes_nothing(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import zipfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from allocator.answer import Memory, Start
 from allocator.certificate import goal_rows
+from allocator.errors import InputError
 from allocator.formulation import Formulation, formulate
 from allocator.options import Facts, build_options
+from allocator.run_folder import stored_memory
 from allocator.solve.dual import solve_dual
 from allocator.solve.large import gains_of
 from allocator.solve.pricing import Pricing
@@ -93,3 +98,28 @@ def test_arrays_that_say_nothing_sensible_are_refused(name: str, damaged: np.nda
     assert memory_from((), arrays).goals == ("travel",)
     with pytest.raises(ValueError, match=r"fit each other|no number"):
         memory_from((), {**arrays, name: damaged})
+
+
+@pytest.mark.parametrize("damage", ["method", "encrypted", "header", "not_a_zip"])
+def test_a_prices_file_that_cannot_be_unpacked_is_refused_with_its_name(tmp_path: Path, damage: str) -> None:
+    (tmp_path / "allocation.csv").write_text("entry_id,session_id\ne1,s1\n", encoding="utf-8")
+    memory = Memory((), ("a: 1", "a: 2"), ("travel",), np.ones(2, dtype=bool), np.ones((2, 2)), np.zeros((1, 1)))
+    np.savez_compressed(tmp_path / "prices.npz", **memory_arrays(memory))
+    assert stored_memory(tmp_path).pairs == (("e1", "s1"),)
+    whole = bytearray((tmp_path / "prices.npz").read_bytes())
+    central = whole.index(b"PK\x01\x02")
+    if damage == "method":
+        whole[8:10] = whole[central + 10 : central + 12] = b"\x63\x00"
+    elif damage == "encrypted":
+        whole[6] |= 1
+        whole[central + 8] |= 1
+    elif damage == "not_a_zip":
+        whole = whole[100:200]
+    if damage == "header":
+        header = b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000, 8), }"
+        with zipfile.ZipFile(tmp_path / "prices.npz", "w") as archive:
+            archive.writestr("rows.npy", header.ljust(127) + b"\n")
+    else:
+        (tmp_path / "prices.npz").write_bytes(whole)
+    with pytest.raises(InputError, match=r"prices.npz cannot be read: .*Maybe run without --previous"):
+        stored_memory(tmp_path)

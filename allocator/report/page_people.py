@@ -258,6 +258,10 @@ def notices(summary: Summary) -> list[Notice]:
     if not summary["accounts"]["balanced"]:
         words = "Placed, unplaced, refused, held and treated do not add up to the rows read. Please report this."
         found.append(Notice("error", "Not everybody is accounted for", (words,)))
+    if summary["overrides_ignored"]:
+        given = number(summary["overrides_ignored"])
+        words = f"{given} pins and vetoes were given, and this policy has no rule overrides."
+        found.append(Notice("error", "Pins and vetoes are not obeyed", (words,)))
     emergencies = summary["intake"]["emergencies"]
     if emergencies:
         names = names_of(summary)

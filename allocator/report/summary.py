@@ -61,11 +61,18 @@ def summarise(
         "urgent": urgent(run, people),
         "intake": refused_or_held(intake),
         "conflicts": len(run.conflicts),
+        "overrides_ignored": ignored_overrides(run),
         "overrides": [asdict(price) | {"price": price.sentence()} for price in prices],
         "old_lists": old_lists(run),
         "data_wanted": data_wanted(wanted),
         "travel": {"estimated": _estimated(run), "places": len(run.allocation.placements)},
     }
+
+
+def ignored_overrides(run: Run) -> int:
+    """How many pins and vetoes the policy has no rule for."""
+    obeyed = any(rule.name == "overrides" for rule in run.policy.rules)
+    return 0 if obeyed else len(run.facts.instance.frames["overrides"])
 
 
 def about_instance(run: Run) -> dict[str, Any]:

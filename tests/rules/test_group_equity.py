@@ -102,3 +102,10 @@ def test_setting_the_goal_does_not_switch_on_the_limit_of_the_same_name() -> Non
 def test_limit_is_switched_on_by_name() -> None:
     policy = read_policy(CATALOGUE, overrides=["group_equity.enabled=true", "group_equity.min_size=7"])
     assert GroupEquity(min_size=7) in policy.rules
+
+
+def test_a_parameter_of_the_goal_is_not_offered_for_the_rule_of_a_policy_without_the_goal() -> None:
+    with pytest.raises(UsageError, match="has no such parameter") as said:
+        read_policy(CATALOGUE, 'base = "weighted"', ("group_equity.tolerance=0",))
+    assert "'tolerance'" not in str(said.value)
+    assert str(said.value).count("'equity_tolerance'") == 1

@@ -35,6 +35,12 @@ def test_unknown_sd_counts_as_a_share_of_the_minutes(minutes: int, allowed: bool
     assert allows(SessionMinutes(theatre_utilisation=1, safety_sds=1), facts, "e1-s1") is allowed
 
 
+@pytest.mark.parametrize(("minutes", "allowed"), [(60, False), (61, True)])
+def test_margin_a_hair_above_nothing_is_a_minute(minutes: int, allowed: bool) -> None:
+    facts = make_facts([{"minutes_sd": 19}], [{"minutes": minutes}])
+    assert allows(SessionMinutes(theatre_utilisation=1, safety_sds=1e-11), facts, "e1-s1") is allowed
+
+
 def test_one_case_needs_no_turnaround() -> None:
     facts = make_facts([{}], [{"minutes": 60}])
     assert allows(SessionMinutes(theatre_utilisation=1), facts, "e1-s1")
