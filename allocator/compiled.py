@@ -20,7 +20,7 @@ def is_cold(function: Callable[..., Any]) -> bool:
     """Was this compiled function never compiled here, neither by this process nor, as files say, by one before it."""
     dispatcher = cast(Any, function)
     name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}-*.nbi"
-    return not dispatcher.signatures and not any(Path(dispatcher._cache.cache_path).glob(name))
+    return not is_loaded(function) and not any(Path(dispatcher._cache.cache_path).glob(name))
 
 
 def is_loaded(function: Callable[..., Any]) -> bool:

@@ -27,19 +27,12 @@ from allocator.policy import Catalogue, Policy, read_policy
 from allocator.report.safe import read_csv
 from allocator.warm import FILE, memory_from
 
-DAMAGE = (
-    KeyError,
-    ValueError,
-    TypeError,
-    OSError,
-    MemoryError,
-    RuntimeError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
+DAMAGED = (
+    *(LookupError, ValueError, TypeError),
+    *(OSError, EOFError, MemoryError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
 )
-"""What a damaged file of arrays makes its readers raise."""
+"""What numpy lets through from a damaged file of arrays: what it says, how it ends, how it is packed."""
 LARGEST_BYTES = 1 << 30
 """Of a prices file once unpacked."""
 CONTENTS = (
@@ -147,5 +140,5 @@ def stored_memory(run_folder: Path) -> Memory:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
         return memory_from(pairs, found)
-    except DAMAGE as error:
+    except DAMAGED as error:
         raise InputError([f"{path} cannot be read: {error}. Maybe run without --previous."]) from error

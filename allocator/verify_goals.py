@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,9 +20,7 @@ from allocator.gap import gap_split
 from allocator.instance import Ints
 from allocator.policy import Policy
 from allocator.report.summary import split_figures
-
-DAMAGED = (zipfile.BadZipFile, zlib.error)
-"""What numpy lets through from a damaged archive."""
+from allocator.run_folder import DAMAGED
 
 
 def goal_result(row: Mapping[str, Any]) -> GoalResult:
@@ -70,7 +66,7 @@ def read_certificate(run_folder: Path) -> Certificate:
         with np.load(io.BytesIO((run_folder / "certificate.npz").read_bytes()), allow_pickle=False) as stored:
             names = ("prices", "held", "proven", "by_session")
             found = Certificate(int(stored["scale"]), *(stored[name] for name in names))
-    except (OSError, EOFError, LookupError, TypeError, ValueError, NotImplementedError, *DAMAGED) as error:
+    except DAMAGED as error:
         raise InputError([f"certificate.npz cannot be read: {error}"]) from error
     # A scale below zero would turn every bound round; fractions cannot be added up exactly.
     problems = [] if found.scale >= 1 else [f"certificate.npz proves nothing at scale {found.scale}; wanted 1 or more."]

@@ -7,7 +7,6 @@ from typing import Any
 
 from allocator.answer import GoalResult, Run
 from allocator.ending import Ending
-from allocator.report.summary import ignored_overrides
 from allocator.report.words import gap_sentence
 
 
@@ -21,8 +20,7 @@ def run_lines(summary: dict[str, Any], run: Run, out: Path) -> list[str]:
         f"{'goal':<28}{'plan':>14}{'by hand':>14}{'no plan beats':>15}{'gap':>8}",
     ]
     lines += [goal_line(goal, run.baseline_scores[goal.label]) for goal in run.goals]
-    ignored = ignored_overrides(run)
-    if ignored:
+    if ignored := summary["overrides_ignored"]:
         lines += ["", f"NOT OBEYED: {ignored:,} pins and vetoes; this policy has no rule overrides."]
     solved = [goal.label for goal in run.goals if goal.ending is Ending.OPTIMAL and goal.certified_bound != goal.value]
     if solved:

@@ -16,7 +16,8 @@ with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, time
         for line in events.iter_lines():
             if line.startswith("data:"):
                 event = json.loads(line.removeprefix("data:"))
-                print(event.get("stage") or event["state"], event.get("goal") or "", event.get("value") or "")
+                told = event.get("stage") or event["state"], event.get("goal"), event.get("value")
+                print(*(part for part in told if part is not None))
     table = client.get(f"/v1/runs/{run['id']}/allocation", params={"format": "xlsx"}).raise_for_status()
     Path(plan).write_bytes(table.content)
     print(client.get(f"/v1/runs/{run['id']}").json()["accounts"])

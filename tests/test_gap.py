@@ -159,10 +159,8 @@ def test_the_sentence_names_the_largest_parts_in_plain_words() -> None:
 def test_the_command_line_says_what_the_solver_proved_beyond_the_certificate() -> None:
     facts = make_facts([{}, {}, {}], [{"max_cases": 1}])
     run = allocate(facts.instance, DAILY, Limits(seconds=0.0))
-    summary, loose = (
-        summary_of(run, with_intake=False),
-        next(goal for goal in run.goals if goal.certified_bound != goal.value),
-    )
+    summary = summary_of(run, with_intake=False)
+    loose = next(goal for goal in run.goals if goal.certified_bound != goal.value)
     proven = tuple(replace(goal, ending=Ending.OPTIMAL) if goal is loose else goal for goal in run.goals)
     said = f"No plan beats these either, the solver says; the certificate proves less: {loose.label}."
     assert said not in run_lines(summary, run, Path("out"))

@@ -310,3 +310,13 @@ def test_no_solver_is_imported(honest: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program, str(honest)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "verified"), done.stderr
+
+
+def test_a_certificate_that_is_packed_as_nobody_packs_it_is_a_finding(run_folder: Path) -> None:
+    path = run_folder / "certificate.npz"
+    packed = bytearray(path.read_bytes())
+    central = packed.index(b"PK\x01\x02")
+    packed[6] |= 1
+    packed[central + 8] |= 1
+    path.write_bytes(packed)
+    assert "certificate.npz cannot be read" in findings(run_folder)

@@ -122,7 +122,7 @@ class LargeSearch:
             with beside(dual.prices):
                 search.mend(rest.part(MENDING_SHARE), self.heard)
                 self._offer(search, ())
-                self._anneal(search, (), rest, CYCLES_FROM_A_PLAN, HOT)
+                self._anneal(search, (), rest.rest(1.0), CYCLES_FROM_A_PLAN, HOT)
             return
         swept = model.n_options <= MANY
         self._cycle(search, (), rest.part(CYCLES[0] if swept else CYCLES[0] + SWEEP_SHARE), HOT)

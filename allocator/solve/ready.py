@@ -26,6 +26,8 @@ from allocator.solve.soft_patterns import soften_patterns
 from allocator.stopwatch import Stopwatch
 
 ROUND_SECONDS, LONGEST_ROUND, MOST_ROUNDS = 3.0, 12.0, 8
+SEARCHED: tuple[Callable[..., object], ...] = (repack_many, chain_many)
+"""Loops that every search of a large model calls."""
 LATE = 1.5
 """A round that takes this many times its seconds, and two more, was compiling."""
 
@@ -35,8 +37,7 @@ def needs_compiling(model: Model, limits: Limits) -> bool:
     if limits.backend != "auto" or limits.work is not None or model.n_options > CUT_FROM:
         return False
     # Each by itself: a run that was stopped, or one beside this, may have compiled some of them alone.
-    loops: tuple[Callable[..., object], ...] = (best_patterns_of,) if is_small(model) else (repack_many, chain_many)
-    return any(is_cold(loop) for loop in loops)
+    return any(is_cold(loop) for loop in ((best_patterns_of,) if is_small(model) else SEARCHED))
 
 
 def compile_for(model: Model, limits: Limits) -> None:
@@ -44,9 +45,9 @@ def compile_for(model: Model, limits: Limits) -> None:
 
     On a busy machine a few seconds may not come as far as moves and proofs: rounds are longer then.
     """
-    loops: list[Callable[..., object]] = [] if is_small(model) else [repack_many, chain_many]
+    loops = () if is_small(model) else SEARCHED
     if loops and model.n_options <= LARGEST_SHARPENED:
-        loops.append(soften_patterns)
+        loops = (*loops, soften_patterns)
     seconds = ROUND_SECONDS
     for _ in range(MOST_ROUNDS):
         watch, ending = Stopwatch(seconds), Ending.TIME_LIMIT
