@@ -150,11 +150,13 @@ class Start:
     chosen    (n_options,) placements; they need not keep every row
     of_sum    (n_rows,) prices of all goals together
     of_goals  by number of the goal, prices (n_rows + goals before it)
+    sharpened  the same for bounds with sessions as units, as they stand in the certificate
     """
 
     chosen: Bools | None = None
     of_sum: Floats | None = None
     of_goals: Mapping[int, Floats] = field(default_factory=dict)
+    sharpened: Mapping[int, Floats] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,8 +201,8 @@ class Memory:
     pairs   (entry_id, session_id) of every place
     rows    (n_rows,) names of rows: rule and key
     goals   labels of the goals, in order
-    known   (1 + n_goals,) are there prices: of all goals together, then of each
-    prices  (1 + n_goals, n_rows); rates (n_goals, n_goals) of the rows that hold the goals before
+    known   (1 + 2 n_goals,) are there prices: of all goals together, then of each, then of each with sessions as units
+    prices  (1 + 2 n_goals, n_rows); rates (2 n_goals, n_goals) of the rows that hold the goals before
     """
 
     pairs: Pairs

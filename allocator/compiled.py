@@ -16,6 +16,11 @@ def compiled(function: Function) -> Function:
     return cast(Function, numba.njit(cache=True, nogil=True)(function))
 
 
+def compiled_sums(function: Function) -> Function:
+    """The same, where sums may be added up in any order, several terms at once; for nothing that a proof rests on."""
+    return cast(Function, numba.njit(cache=True, nogil=True, fastmath={"reassoc"})(function))
+
+
 def is_cold(function: Callable[..., Any]) -> bool:
     """Was this compiled function never compiled here, neither by this process nor, as files say, by one before it."""
     dispatcher = cast(Any, function)

@@ -39,13 +39,15 @@ def row_names(model: Model) -> tuple[str, ...]:
 def memory_of(formulation: Formulation, chosen: Bools, left: Start) -> Memory:
     """What the solve of a formulation leaves to the next."""
     n_goals, n_rows = len(formulation.goals), formulation.n_rows
-    known = np.zeros(1 + n_goals, dtype=bool)
-    prices, rates = np.zeros((1 + n_goals, n_rows)), np.zeros((n_goals, n_goals))
+    known = np.zeros(1 + 2 * n_goals, dtype=bool)
+    prices, rates = np.zeros((1 + 2 * n_goals, n_rows)), np.zeros((2 * n_goals, n_goals))
     largest = largest_of_rows(formulation)
     if left.of_sum is not None:
         known[0], prices[0] = True, largest * left.of_sum
-    for k, found in left.of_goals.items():
-        known[1 + k], prices[1 + k], rates[k, :k] = True, largest * found[:n_rows], found[n_rows:]
+    for first, of_goals in ((0, left.of_goals), (n_goals, left.sharpened)):
+        for k, found in of_goals.items():
+            known[1 + first + k], prices[1 + first + k] = True, largest * found[:n_rows]
+            rates[first + k, :k] = found[n_rows:]
     labels = tuple(goal.label for goal in formulation.goals)
     return Memory(pairs_of(formulation, chosen), row_names(formulation), labels, known, prices, rates)
 
@@ -73,12 +75,16 @@ def start_of(memory: Memory, formulation: Formulation) -> Start:
     def of_rows(prices: Floats) -> Floats:
         return as_like_sessions(formulation, np.append(prices, 0.0)[place], place >= 0) / largest
 
-    of_goals = {}
-    for k, goal in enumerate(formulation.goals):
-        if goal.label in memory.goals and memory.known[1 + (old := memory.goals.index(goal.label))]:
-            rates = [_rate(memory, old, earlier.label) for earlier in formulation.goals[:k]]
-            of_goals[k] = np.append(of_rows(memory.prices[1 + old]), rates)
-    return Start(chosen, of_rows(memory.prices[0]) if memory.known[0] else None, of_goals)
+    def of_goals(first: int) -> dict[int, Floats]:
+        found = {}
+        for k, goal in enumerate(formulation.goals):
+            if goal.label in memory.goals and memory.known[1 + (old := first + memory.goals.index(goal.label))]:
+                rates = [_rate(memory, old, earlier.label) for earlier in formulation.goals[:k]]
+                found[k] = np.append(of_rows(memory.prices[1 + old]), rates)
+        return found
+
+    of_sum = of_rows(memory.prices[0]) if memory.known[0] else None
+    return Start(chosen, of_sum, of_goals(0), of_goals(len(memory.goals)))
 
 
 def largest_of_rows(model: Model) -> Floats:
@@ -123,7 +129,8 @@ def memory_from(pairs: Pairs, arrays: Mapping[str, Array]) -> Memory:
     prices, rates = arrays["prices"].astype(np.float64), arrays["rates"].astype(np.float64)
     n_goals = len(goals)
     known = arrays["known"]
-    if (prices.shape, rates.shape, known.shape) != ((1 + n_goals, len(rows)), (n_goals, n_goals), (1 + n_goals,)):
+    n_found = 2 * n_goals
+    if (prices.shape, rates.shape, known.shape) != ((1 + n_found, len(rows)), (n_found, n_goals), (1 + n_found,)):
         raise ValueError("its arrays do not fit each other")
     if not all((np.abs(found) < LARGEST_PRICE).all() for found in (prices, rates)):
         raise ValueError("a price is no number, or far too large")

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from allocator.answer import Memory, Start
+from allocator.answer import Memory, Start, silent
 from allocator.certificate import goal_rows
 from allocator.errors import InputError
 from allocator.formulation import Formulation, formulate
 from allocator.options import Facts, build_options
 from allocator.run_folder import stored_memory
-from allocator.solve.dual import solve_dual
+from allocator.solve.dual import Descent, Effort, solve_dual
 from allocator.solve.large import gains_of
 from allocator.solve.pricing import Pricing
 from allocator.warm import as_like_sessions, memory_arrays, memory_from, memory_of, row_names, start_of
 from benchmarks.rerun import cases
+from models.goals.travel import Travel
 
 
 def two_mornings(seed: int) -> list[Formulation]:
@@ -51,6 +53,21 @@ def test_prices_of_the_same_lists_come_back_as_they_were() -> None:
     np.testing.assert_allclose(found, prices)
 
 
+def test_sharpened_prices_of_every_goal_come_back_with_their_rates_beside_the_others() -> None:
+    instance, policy = cases("S", 3, "lists")[0]
+    policy = replace(policy, goals=(*policy.goals, Travel()))
+    model = formulate(build_options(Facts(instance), policy.screens), policy)
+    rng = np.random.default_rng(0)
+    of_goals, sharpened = {0: rng.random(model.n_rows)}, {1: rng.random(model.n_rows + 1)}
+    memory = memory_of(model, np.zeros(model.n_options, dtype=bool), Start(None, None, of_goals, sharpened))
+    found = start_of(memory_from((), memory_arrays(memory)), model)
+    assert found.of_sum is None
+    assert set(found.of_goals) == {0}
+    assert set(found.sharpened) == {1}
+    np.testing.assert_allclose(found.of_goals[0], of_goals[0], rtol=1e-6)
+    np.testing.assert_allclose(found.sharpened[1], sharpened[1], rtol=1e-6)
+
+
 def test_yesterdays_prices_prove_most_of_what_the_best_prices_of_today_do() -> None:
     for seed in (3, 4, 5):
         before, after = two_mornings(seed)
@@ -61,6 +78,28 @@ def test_yesterdays_prices_prove_most_of_what_the_best_prices_of_today_do() -> N
         best = solve_dual(after, gains_of(after), goal_rows(after, ()), seconds=60, work=600).bound
         at_nothing, at_found = bound_at(after, np.zeros(after.n_rows)), bound_at(after, found)
         assert best <= at_found < best + 0.35 * (at_nothing - best)
+
+
+def test_a_temperature_ends_with_no_step_that_options_outside_the_window_undid() -> None:
+    model = two_mornings(3)[0]
+    gains, rows = gains_of(model), goal_rows(model, ())
+    prices = solve_dual(model, gains, rows, seconds=60, work=600).prices
+    descent = Descent(Pricing(model, gains, rows), prices, Effort(np.inf, None, silent))
+    descent.wide = 1e-3
+    descent.settle(None, 0.01)
+    assert not descent.blind
+    assert descent.wide == 1.0
+
+
+def test_prices_that_are_no_numbers_are_not_gone_to() -> None:
+    model = two_mornings(3)[0]
+    descent = Descent(Pricing(model, gains_of(model), goal_rows(model, ())), None, Effort(np.inf, None, silent))
+    before, bound = descent.prices, descent.bound
+    for soft in (0.0, np.nan):
+        descent.take(np.full(model.n_rows, np.nan), soft)
+        assert descent.blind
+        assert descent.prices is descent.best is before
+        assert descent.bound == descent.best_bound == bound
 
 
 def test_a_new_list_begins_at_the_mean_of_lists_like_it() -> None:
@@ -80,20 +119,25 @@ def test_a_new_list_begins_at_the_mean_of_lists_like_it() -> None:
     assert np.array_equal(np.delete(found, alike[0]), np.delete(prices, alike[0]))
 
 
+def small_memory() -> Memory:
+    """Of two rows and one goal, with all prices known."""
+    return Memory((), ("a: 1", "a: 2"), ("travel",), np.ones(3, dtype=bool), np.ones((3, 2)), np.zeros((2, 1)))
+
+
 @pytest.mark.parametrize(
     ("name", "damaged"),
     [
-        ("known", np.ones((2, 1), dtype=bool)),
-        ("known", np.ones(3, dtype=bool)),
-        ("prices", np.zeros((2, 1))),
-        ("prices", np.full((2, 2), np.nan)),
-        ("prices", np.full((2, 2), 1e300)),
-        ("prices", np.ones((2, 2), dtype=complex)),
-        ("rates", np.zeros((2, 2))),
+        ("known", np.ones((3, 1), dtype=bool)),
+        ("known", np.ones(2, dtype=bool)),
+        ("prices", np.zeros((3, 1))),
+        ("prices", np.full((3, 2), np.nan)),
+        ("prices", np.full((3, 2), 1e300)),
+        ("prices", np.ones((3, 2), dtype=complex)),
+        ("rates", np.zeros((1, 1))),
     ],
 )
 def test_arrays_that_say_nothing_sensible_are_refused(name: str, damaged: np.ndarray) -> None:
-    memory = Memory((), ("a: 1", "a: 2"), ("travel",), np.ones(2, dtype=bool), np.ones((2, 2)), np.zeros((1, 1)))
+    memory = small_memory()
     arrays = memory_arrays(memory)
     assert memory_from((), arrays).goals == ("travel",)
     with pytest.raises(ValueError, match=r"fit each other|no number"):
@@ -103,7 +147,7 @@ def test_arrays_that_say_nothing_sensible_are_refused(name: str, damaged: np.nda
 @pytest.mark.parametrize("damage", ["method", "encrypted", "header", "not_a_zip"])
 def test_a_prices_file_that_cannot_be_unpacked_is_refused_with_its_name(tmp_path: Path, damage: str) -> None:
     (tmp_path / "allocation.csv").write_text("entry_id,session_id\ne1,s1\n", encoding="utf-8")
-    memory = Memory((), ("a: 1", "a: 2"), ("travel",), np.ones(2, dtype=bool), np.ones((2, 2)), np.zeros((1, 1)))
+    memory = small_memory()
     np.savez_compressed(tmp_path / "prices.npz", **memory_arrays(memory))
     assert stored_memory(tmp_path).pairs == (("e1", "s1"),)
     whole = bytearray((tmp_path / "prices.npz").read_bytes())

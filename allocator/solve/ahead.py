@@ -34,6 +34,7 @@ class Ahead:
 
     rough: goals whose prices would still have got better.
 
+    begin, earlier  by goal, prices to begin from, and those that an earlier run ended with, sharpened
     held, seconds  what the goals before goal k are held at, and how long its prices may take, when its turn has come;
     None where it needs none
     bounded  hears of bounds on the gains of a goal
@@ -41,6 +42,7 @@ class Ahead:
 
     model: Model
     begin: Mapping[int, Floats]
+    earlier: Mapping[int, Floats]
     held: Callable[[int], list[int]]
     seconds: Callable[[int], float | None]
     bounded: Callable[[int, float], None]
@@ -92,5 +94,6 @@ class Ahead:
             self.rough.add(k)
         if model.n_options <= LARGEST_SHARPENED:
             gains, left = own_gains(model, k), seconds - (time.monotonic() - began)
-            start = entry_prices(model, gains, prices)
-            self.sharpened[k] = sharpen(model, gains, goal_rows(model, held), start, seconds=left, tell=tell)
+            start, earlier = entry_prices(model, gains, prices), self.earlier.get(k)
+            rows = goal_rows(model, held)
+            self.sharpened[k] = sharpen(model, gains, rows, start, seconds=left, tell=tell, earlier=earlier)

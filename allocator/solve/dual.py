@@ -143,12 +143,15 @@ class Descent:
         self.look(nothing)
         if start is not None:
             self.look(pricing.possible(start))
-        self.wide, self.reach = 1.0, REACH
+        self.wide, self.reach, self.blind = 1.0, REACH, False
         self.last: tuple[Ints, Window, float] | None = None
 
     def look(self, prices: Floats) -> float:
-        """The exact bound at these prices, which are kept if it is the best so far."""
+        """The exact bound at these prices, which are kept if it is the best so far; no bound where one is no number."""
         begun = time.monotonic()
+        if not np.isfinite(prices).all():
+            # A line search may end so, once in some hundred runs: whoever looks goes back to where it was.
+            return np.inf
         self.prices, self.reduced = prices, self.pricing.reduced(prices)
         self.bound, self.entry_best = self.pricing.bound(prices, self.reduced)
         if self.bound < self.best_bound:
@@ -173,7 +176,9 @@ class Descent:
             if temperature > hottest:
                 continue
             softness = self.settle(None, temperature)
-            if softness < SOFTEST * size and before - self.best_bound < PRECISION * size:
+            # Prices that were given may be better than what hot temperatures make of them: then there is more to come.
+            gained, lost = before - self.best_bound, self.bound - self.best_bound
+            if softness < SOFTEST * size and max(gained, lost) < PRECISION * size and not self.blind:
                 break
             before = self.best_bound
 
@@ -191,7 +196,7 @@ class Descent:
         """Minimise at one temperature until that pays no more, in windows or in the one given; how soft it then is."""
         for _ in range(LOOKS):
             window = given or self.window(temperature)
-            if self.minimise(window, temperature * self.typical) < ENOUGH * window.softness:
+            if self.minimise(window, temperature * self.typical) < ENOUGH * window.softness and not self.blind:
                 break
         return window.softness
 
@@ -255,11 +260,12 @@ class Descent:
     def take(self, prices: Floats, soft: float) -> None:
         """Go to these prices; or stay, where options outside the window make them worse than before."""
         before, bound = self.prices, self.bound
-        blind = self.look(prices) > soft
-        self.wide = 2.0 * self.wide if blind else max(1.0, 0.5 * self.wide)
-        if blind or self.bound < bound:
-            self.reach *= 0.5 if blind else 1.5
-        if blind and self.bound > bound:
+        found = self.look(prices)
+        self.blind = found > soft or found == np.inf
+        self.wide = 2.0 * self.wide if self.blind else max(1.0, 0.5 * self.wide)
+        if self.blind or self.bound < bound:
+            self.reach *= 0.5 if self.blind else 1.5
+        if self.blind and self.bound > bound:
             self.look(before)
 
     def result(self) -> Dual:

@@ -8,7 +8,7 @@ sharpened while it is searched.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -62,13 +62,18 @@ class Found:
     solves: dict[int, GoalSolve]
     of_goals: dict[int, Floats]
     of_sum: Floats | None
+    earlier: Mapping[int, Floats] = field(default_factory=dict)
+    """Sharpened prices of goals, as an earlier run left them."""
     sharpened: dict[int, Sharpened] = field(default_factory=dict)
     rough: set[int] = field(default_factory=set)
 
     @property
     def proposed(self) -> dict[int, Proposed]:
         """Prices of every goal that has some."""
-        return {k: Proposed(prices, self.sharpened.get(k), k in self.rough) for k, prices in self.of_goals.items()}
+        return {
+            k: Proposed(prices, self.sharpened.get(k), k in self.rough, self.earlier.get(k))
+            for k, prices in self.of_goals.items()
+        }
 
 
 def search_large(
@@ -131,7 +136,8 @@ class LargeGoals:
     def together_and_in_order(self, chosen: Bools | None) -> None:
         """All goals, each weighing more than those after it, and then one after the other."""
         begin = dict(self.found.of_goals)
-        ahead = Ahead(self.large.plan.model, begin, self._held, self._seconds_ahead, self._bounded)
+        model, earlier = self.large.plan.model, self.found.earlier
+        ahead = Ahead(model, begin, earlier, self._held, self._seconds_ahead, self._bounded)
         try:
             with ahead.working() if self.two else nullcontext():
                 self.large.together(self._pace(TOGETHER_SHARE), chosen)
@@ -193,7 +199,7 @@ class LargeGoals:
             tell(bound)
 
         start = entry_prices(model, gains, self.found.of_goals[k])
-        return sharpen(model, gains, rows, start, seconds=seconds, tell=bounded)
+        return sharpen(model, gains, rows, start, seconds=seconds, tell=bounded, earlier=self.found.earlier.get(k))
 
     def _held(self, k: int) -> list[int]:
         """What the goals before goal k are held at as the plan stands."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from allocator.answer import Answer, GoalResult, Limits, Start, silent
+from allocator.answer import Answer, Certificate, GoalResult, Limits, Start, silent
 from allocator.backends import highs
 from allocator.backends.problem import Budget
 from allocator.backends.process import Worker, awaited, side_by_side
@@ -51,7 +51,7 @@ def solve(model: Model, limits: Limits, watch: Stopwatch, start: Start | None = 
     large = limits.backend == "auto" and not is_small(model)
     with Worker() as worker, Worker() as second:
         plan = Plan(model, first_plan(model, limits, watch, worker, large), [])
-        found = Found({}, dict(start.of_goals), start.of_sum)
+        found = Found({}, dict(start.of_goals), start.of_sum, start.sharpened)
         teller = Teller(plan, watch)
         worker.tick = second.tick = teller.heard
         cancelled = False
@@ -81,7 +81,7 @@ def solve(model: Model, limits: Limits, watch: Stopwatch, start: Start | None = 
     results = [goal_result(model, k, values[k], found.solves.get(k, unbegun), bounds[k]) for k in range(n_goals)]
     unproven = [result.ending for result in results if result.ending is not Ending.OPTIMAL]
     ending = Ending.CANCELLED if cancelled else unproven[0] if unproven else Ending.OPTIMAL
-    left = Start(plan.chosen, found.of_sum, found.of_goals)
+    left = Start(plan.chosen, found.of_sum, found.of_goals, sharpened_prices(model, certificate))
     return Answer(plan.chosen, tuple(results), ending, certificate, tuple(plan.trace), left)
 
 
@@ -248,6 +248,12 @@ def add_one(plan: Plan, loader: Loader, first: int, stop: int) -> bool:
             return True
         loader.remove(int(option))
     return False
+
+
+def sharpened_prices(model: Model, certificate: Certificate) -> dict[int, Floats]:
+    """By goal, prices (n_rows + k,) of its proof where sessions are the units."""
+    prices = certificate.prices / certificate.scale
+    return {int(k): prices[k, : model.n_rows + k] for k in np.flatnonzero(certificate.by_session)}
 
 
 def goal_result(model: Model, k: int, value: int, solved: GoalSolve, certified: int | None) -> GoalResult:

@@ -45,6 +45,8 @@ ENOUGH_OF_SOFTNESS = 1e-3
 """The same as a share of how soft the bound still is."""
 REACH, LEAST_REACH, LARGEST_REACH = 16.0, 0.1, 64.0
 """Of a window, how far a look may move what a placement pays for one row: at first, and at least and most later."""
+EARLIER_SETTLED = 2
+"""Temperatures that prices of an earlier run count as settled at, where they begin: hotter ones lose what they know."""
 ITERATIONS = 30
 """Between looks at the exact bound."""
 LARGEST_TABLES = 2_000_000
@@ -68,17 +70,20 @@ def sharpen(
     work: int | None = None,
     tell: Callable[[float], None] = silent,
     settled: int = 0,
+    earlier: Floats | None = None,
 ) -> Sharpened:
     """Prices (n_rows + n_held,) whose bound with sessions as units is no worse than that of the given ones.
 
     gains (n_columns,), larger is better; the given prices carry those of one place an entry (`prove.entry_prices`), and
-    are `settled` at so many temperatures already. `work` counts evaluations; `tell` hears of the best bound at least
-    every second.
+    are `settled` at so many temperatures already. `earlier` are those that an earlier run ended with; where they prove
+    more it begins at them. `work` counts evaluations; `tell` hears of the best bound at least every second.
     """
     deadline = time.monotonic() + seconds
     pricing = SessionPricing(model, np.asarray(gains, dtype=np.float64), held)
     descent = PatternDescent(pricing, prices, Effort(deadline, work, tell))
     with threadpool_limits(1), suppress(OutOfTimeError):
+        if earlier is not None and descent.is_better(earlier):
+            settled = EARLIER_SETTLED
         descent.cool(settled)
     return Sharpened(descent.best, descent.settled)
 
@@ -171,7 +176,12 @@ class PatternDescent(Descent):
 
     def __init__(self, pricing: SessionPricing, start: Floats, effort: Effort) -> None:
         super().__init__(pricing, start, effort)
-        self.reach, self.blind = REACH, False
+        self.reach = REACH
+
+    def is_better(self, prices: Floats) -> bool:
+        """Do these prices (n_rows + n_held,) prove more than the best so far; then they are kept."""
+        before = self.best_bound
+        return self.look(self.pricing.possible(prices)) < before
 
     def cool(self, settled: int) -> None:
         """Minimise at one temperature after the other; OutOfTimeError where seconds or work are spent."""
@@ -224,7 +234,8 @@ class PatternDescent(Descent):
     def take(self, prices: Floats, soft: float) -> None:
         """Go to these prices; or stay, where options outside the window make them worse than before."""
         before, bound = self.prices, self.bound
-        self.blind = self.look(prices) > soft + ENOUGH * abs(soft)
+        found = self.look(prices)
+        self.blind = found > soft + ENOUGH * abs(soft) or found == np.inf
         self.reach = max(LEAST_REACH, 0.5 * self.reach) if self.blind else min(LARGEST_REACH, 2.0 * self.reach)
         if self.blind and self.bound > bound:
             self.look(before)

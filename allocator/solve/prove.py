@@ -58,11 +58,13 @@ class Proposed:
     """Prices (n_rows + k,) of goal k with entries as units, and the same sharpened with sessions as units.
 
     rough: more time would have made the prices themselves better
+    earlier: sharpened ones of an earlier run
     """
 
     prices: Floats
     sharpened: Sharpened | None = None
     rough: bool = False
+    earlier: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,10 +204,12 @@ def prove(
             return found
         proposed = Proposed(proposed_prices(model, k, held, PROPOSAL_SHARE * seconds, limits, worker))
     start, settled = entry_prices(model, own_gains(model, k), proposed.prices), 0
-    found = best_proof(model, k, held, [proposed.prices])
+    found, earlier = best_proof(model, k, held, [proposed.prices]), proposed.earlier
     if proposed.sharpened is not None:
-        start, settled = proposed.sharpened
+        (start, settled), earlier = proposed.sharpened, None
         found = better_proof(model, k, held, found, start, by_session=True)
+    elif earlier is not None:
+        found = better_proof(model, k, held, found, earlier, by_session=True)
     left = deadline - time.monotonic()
     if found.bound == value or left < SHORTEST_PROOF_SECONDS or model.n_options > LARGEST_SHARPENED:
         return found
@@ -214,7 +218,9 @@ def prove(
         prices = dual_prices(model, k, held, proposed.prices, PROPOSAL_SHARE * left, limits.work, tell)
         found = best_proof(model, k, held, [prices], found)
         start, settled, left = entry_prices(model, gains, prices), 0, deadline - time.monotonic()
-    sharpened = sharpen(model, gains, rows, start, seconds=left, work=limits.work, tell=tell, settled=settled)
+    sharpened = sharpen(
+        model, gains, rows, start, seconds=left, work=limits.work, tell=tell, settled=settled, earlier=earlier
+    )
     return better_proof(model, k, held, found, sharpened.prices, by_session=True)
 
 

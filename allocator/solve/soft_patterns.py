@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from allocator.compiled import compiled
+from allocator.compiled import compiled, compiled_sums
 from allocator.instance import Bools, Floats, Ints
 
 DEPTH = 60.0
@@ -23,7 +23,7 @@ LEAST, LARGEST = 1e-120, 1e120
 FARTHEST = 590.0
 """Largest exponent of the empty pattern."""
 STEEPEST = 80.0
-"""Temperatures that one item may stand above its room in plain numbers."""
+"""Temperatures that one item may stand above its room before it counts as taken, and leaving it as what is small."""
 FAR = 30.0
 """A term so many temperatures below another adds nothing to it."""
 NOWHERE = -1e300
@@ -107,22 +107,27 @@ def plain(
     tilt = tables.tilt[s] / temperature
     offset = tilt * room - tables.centre[s] / temperature - DEPTH
     lifted = values / temperature - tilt * weights
-    if abs(offset) > FARTHEST or (n and lifted.max() > STEEPEST):
+    taken = 0.0
+    stay = np.ones(n)
+    for i in range(n):
+        if lifted[i] > STEEPEST:
+            taken += lifted[i]
+            stay[i], lifted[i] = np.exp(-lifted[i]), 0.0
+    offset += taken
+    if abs(offset) > FARTHEST:
         return np.nan
     lifted = np.exp(lifted)
     forward[:cells] = 0.0
     forward[:width] = np.exp(offset - tilt * np.arange(width))
     for i in range(n):
-        a, b, u, z = forward[i * cells :], forward[(i + 1) * cells :], weights[i], lifted[i]
-        for x in range(cells):
-            b[x] = a[x]
+        before, after = forward[i * cells : (i + 1) * cells], forward[(i + 1) * cells : (i + 2) * cells]
+        u, z = weights[i], lifted[i]
+        scaled(before, stay[i], after)
         for level in range(0, last, width):
-            for x in range(level, level + width - u):
-                b[x + width + u] += a[x] * z
+            add_times(before[level : level + width - u], z, after[level + width + u : level + 2 * width])
         if not tables.counted[s]:
-            for x in range(last, cells - u):
-                b[x + u] += a[x] * z
-    part = np.zeros(cells)
+            add_times(before[last : cells - u], z, after[last + u :])
+    part, moved = np.zeros(cells), np.empty(width)
     final = forward[n * cells : (n + 1) * cells]
     lowest = tables.fewest[s] if tables.counted[s] else top
     total = 0.0
@@ -133,20 +138,54 @@ def plain(
     for level in range(lowest, top + 1):
         part[level * width + room] = 1.0 / total
     for i in range(n - 1, -1, -1):
-        a, u, z = forward[i * cells :], weights[i], lifted[i]
+        before, u, z = forward[i * cells : (i + 1) * cells], weights[i], lifted[i]
         through = 0.0
         for level in range(0, last, width):
-            for x in range(level, level + width - u):
-                moved = part[x + width + u] * z
-                through += moved * a[x]
-                part[x] += moved
-        if not tables.counted[s]:
-            for x in range(last, cells - u):
-                moved = part[x + u] * z
-                through += moved * a[x]
-                part[x] += moved
+            taking, leaving = part[level + width + u : level + 2 * width], part[level : level + width]
+            through += hand_back(taking, z, before[level : level + width - u], stay[i], leaving, moved)
+        leaving = part[last:]
+        if tables.counted[s]:
+            scaled(leaving, stay[i], leaving)
+        else:
+            through += hand_back(part[last + u :], z, before[last : cells - u], stay[i], leaving, moved)
         shares[i] = through
-    return float(np.log(total) - offset + tilt * room)
+    return float(np.log(total) - offset + taken + tilt * room)
+
+
+@compiled
+def scaled(cells: Floats, factor: float, into: Floats) -> None:
+    """Write a run of cells times a factor."""
+    if factor == 1.0:
+        into[:] = cells
+    else:
+        into[:] = cells * factor
+
+
+@compiled
+def add_times(cells: Floats, factor: float, into: Floats) -> None:
+    """Add a run of cells times a factor to another; of one length."""
+    for x in range(len(cells)):
+        into[x] += cells[x] * factor
+
+
+@compiled_sums
+def hand_back(taking: Floats, factor: float, before: Floats, stay: float, leaving: Floats, moved: Floats) -> float:
+    """What part of all patterns takes an item between two runs of cells, handed back to the cells that it came from.
+
+    taking, before (n,), leaving (n or more,): parts of the cells with the item, the table before it, and the parts of
+    the cells without it, which leaving it has multiplied by `stay`. moved (n or more,) is scratch.
+    """
+    n, through = len(before), 0.0
+    for x in range(n):
+        moved[x] = taking[x] * factor
+    for x in range(n):
+        through += moved[x] * before[x]
+    if stay != 1.0:
+        for x in range(len(leaving)):
+            leaving[x] *= stay
+    for x in range(n):
+        leaving[x] += moved[x]
+    return through
 
 
 @compiled

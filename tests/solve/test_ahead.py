@@ -36,7 +36,7 @@ def lists_in_order() -> Model:
 
 
 def ahead_of(model: Model, seconds: dict[int, float]) -> Ahead:
-    return Ahead(model, {}, lambda k: [6, 400][:k], seconds.get, silent)
+    return Ahead(model, {}, {}, lambda k: [6, 400][:k], seconds.get, silent)
 
 
 def never_done(model: Model, k: int, *rest: object) -> Floats:

@@ -92,6 +92,16 @@ def test_plain_sums_and_logarithms_agree(session: tuple[list[int], Floats, int, 
     assert shares == pytest.approx(by_logarithms, abs=1e-9)
 
 
+def test_an_item_far_above_its_room_is_summed_in_plain_numbers() -> None:
+    tables = tables_of([2, 1, 1], 3, 0, 3, may_close=False, centre=400.0)
+    value, shares, by_logarithms = np.array([399.0, 1.5, 1.0]), np.zeros(3), np.zeros(3)
+    one = plain(tables, 0, value, tables.weight, 1.0, np.empty(16), shares)
+    other = logarithmic(tables, 0, value, tables.weight, 1.0, np.empty(16), by_logarithms)
+    assert one == pytest.approx(399.0 + np.log(1.0 + np.exp(1.5) + np.exp(1.0)))
+    assert one == pytest.approx(other)
+    assert shares == pytest.approx(by_logarithms)
+
+
 def test_sums_out_of_the_range_of_a_double_are_left_to_logarithms() -> None:
     tables = tables_of([1, 1], 2, 0, 2, may_close=False)
     value = np.array([5000.0, 4000.0])
@@ -227,6 +237,20 @@ def test_sharpened_bound_of_lists_that_do_not_fill_is_below_that_of_one_look() -
     gain = model.goals[0].values[:: model.n_sessions]
     assert np.sort(gain)[-6:].sum() >= bound, "two cases fill a list, so nobody can have more than the six best"
     assert bound < once
+
+
+def test_sharpening_begins_at_prices_of_an_earlier_run_only_where_they_prove_more() -> None:
+    model = packing()
+    gains, rows = own_gains(model, 0), goal_rows(model, [])
+    start = entry_prices(model, gains, arc_prices(model))
+    earlier = sharpen(model, gains, rows, start, seconds=60.0, work=400).prices
+    better, worse = (
+        sharpen(model, gains, rows, one, seconds=60.0, work=1, earlier=other).prices
+        for one, other in ((start, earlier), (earlier, start))
+    )
+    once, best, *found = (bound_of(model, 0, [], whole_prices(u), SCALE, True) for u in (start, earlier, better, worse))
+    assert best < once
+    assert found == [best, best]
 
 
 def test_work_of_a_sharpening_decides_its_prices() -> None:
