@@ -32,6 +32,8 @@ PRICES_SHARE = 0.1
 """Of the time, for prices to begin with."""
 ROOT_ITERATIONS, ITERATIONS = 1000, 60
 """Rounds of new patterns before anything is fixed, and after each fixing."""
+ROUNDS_OF_A_STEP = 5
+"""Where a run counts work, the rounds before anything is fixed are no more than so many for each step."""
 FEW = 180
 """Free options that an exact solver places well in no time."""
 FINISH_SECONDS = 1.0
@@ -72,7 +74,8 @@ def improve_by_dives(
     master.begin(first_prices(model, gains, held, pace), random)
     # Alone, a goal only gets better by whole numbers.
     step = 0.5 if alone else 1e-3 * master.typical
-    bound = master.solve(float(gains @ plan.columns) + step, ROOT_ITERATIONS, stop)
+    rounds = ROOT_ITERATIONS if pace.steps is None else min(ROOT_ITERATIONS, ROUNDS_OF_A_STEP * pace.steps)
+    bound = master.solve(float(gains @ plan.columns) + step, rounds, stop)
     prices = master.prices
     if alone:
         tell(bound)

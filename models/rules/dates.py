@@ -139,9 +139,9 @@ class Dates(Screen):
             words, wish = f"before the patient is free ({earliest})", f"the patient were free on {day}"
             found.append(DayMiss("earliest", (earliest - day).days, words, wish, edit))
         if (day - today).days < notice_days:
-            words = f"too soon for {notice_days} days' notice from {today}"
+            words = f"too soon for {notice_of(notice_days)} from {today}"
             given = (day - today).days
-            wish = f"the patient accepted {given} days' notice instead of {notice_days}"
+            wish = f"the patient accepted {notice_of(given)} instead of {notice_days}"
             edit = Edit("patients", {"entry_id": entry_id}, {"min_notice_days": float(given)})
             found.append(DayMiss("notice", notice_days - given, words, wish, edit if given >= 0 else None))
         if lapses and day > lapses:
@@ -194,6 +194,11 @@ class Dates(Screen):
         often = max(sorted(set(kinds)), key=kinds.count)
         nearest = min((miss.days, miss.words) for misses in missed for miss in misses if miss.kind == often)
         return f"{subject} on a day that is not possible. Most often ({kinds.count(often)}): {nearest[1]}."
+
+
+def notice_of(days: int) -> str:
+    """1 day's notice, 14 days' notice."""
+    return "1 day's notice" if days == 1 else f"{days} days' notice"
 
 
 def _host_misses(instance: Instance, session: Record, site: Record, *, transfer: bool) -> list[DayMiss]:

@@ -16,6 +16,7 @@ from allocator.allocation import Allocation
 from allocator.options import Facts
 from allocator.rows import Rows
 from allocator.rule import USAGE_COLUMNS, Columns, Conflict, Limit, Violation
+from allocator.words import plural
 from models.numbering import numbered
 
 
@@ -54,7 +55,9 @@ class SessionCases(Limit):
                 continue
             cases = int(session["host_cases"]) + len(places)
             if cases > session["max_cases"]:
-                message = f"{session_id}: {cases} cases, the host's included; {int(session['max_cases'])} are allowed"
+                message = (
+                    f"{session_id}: {plural(cases, 'case')}, the host's included; at most {session['max_cases']:g}"
+                )
                 violations.append(Violation(self.name, message, tuple(place.entry_id for place in places)))
         return violations
 
@@ -71,7 +74,8 @@ class SessionCases(Limit):
             session = instance.session[session_id]
             cases = int(session["host_cases"]) + len(entries)
             if cases > session["max_cases"]:  # an unknown cap compares as False
-                problem = f"its session has {cases} cases, the host's included; {int(session['max_cases'])} are allowed"
+                of = f"{plural(cases, 'case')}, the host's included"
+                problem = f"its session has {of}; at most {session['max_cases']:g}"
                 conflicts += [Conflict(entry_id, session_id, problem, "max_cases") for entry_id in entries]
         return conflicts
 

@@ -18,6 +18,7 @@ from allocator.allocation import Allocation
 from allocator.options import Facts
 from allocator.rows import Rows
 from allocator.rule import USAGE_COLUMNS, Columns, Limit, Violation
+from allocator.words import plural
 from models.numbering import numbered
 
 
@@ -54,9 +55,8 @@ class SessionOpening(Limit):
             session = facts.instance.session[session_id]
             cases = int(session["host_cases"]) + len(places)
             if cases < session["min_cases"] and not any(place.is_fixed for place in places):
-                message = (
-                    f"{session_id}: {cases} cases, the host's included; {session['min_cases']} are worth opening for"
-                )
+                held = f"{plural(cases, 'case')}, the host's included"
+                message = f"{session_id}: {held}; {session['min_cases']} are worth opening for"
                 violations.append(Violation(self.name, message, tuple(place.entry_id for place in places)))
         return violations
 

@@ -136,6 +136,16 @@ def test_check_reports_every_obstacle_with_its_dates() -> None:
     assert horizon.message == "s2 is on 2026-04-02, outside the days planned for (2026-02-03 to 2026-03-31)"
 
 
+def test_one_day_is_a_day() -> None:
+    facts = make_facts(
+        [{"min_notice_days": 2}, {"min_notice_days": 1}], [{"date": "2026-02-02"}, {"date": "2026-02-03"}]
+    )
+    later, sooner = (Dates().misses(facts.instance, *pair)[-1] for pair in (("e1", "s2"), ("e2", "s1")))
+    assert later.words == "s2 is on 2026-02-03, too soon for 2 days' notice from 2026-02-02"
+    assert later.wish == "the patient accepted 1 day's notice instead of 2"
+    assert sooner.words == "s1 is on 2026-02-02, too soon for 1 day's notice from 2026-02-02"
+
+
 def test_reason_gives_the_obstacle_that_rules_out_most_sessions_at_its_nearest_miss() -> None:
     sessions = [{"date": "2026-02-05"}, {"date": "2026-02-12"}, {"date": "2026-03-20"}]
     facts = make_facts([{"poa_valid_until": "2026-03-10"}, {}, NO_NOTICE], sessions)

@@ -33,7 +33,7 @@ def test_bookings_over_the_cap_stay_are_conflicts_and_nobody_is_added() -> None:
     assert not allows(SessionCases(), facts, "e3-s1")
     conflicts = SessionCases().conflicts(facts)
     assert [conflict.entry_id for conflict in conflicts] == ["e1", "e2"]
-    assert conflicts[0].problem == "its session has 2 cases, the host's included; 1 are allowed"
+    assert conflicts[0].problem == "its session has 2 cases, the host's included; at most 1"
 
 
 def test_bookings_at_the_cap_are_no_conflict() -> None:
