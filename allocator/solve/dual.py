@@ -29,7 +29,7 @@ from allocator.solve.window import Window, terms_of
 
 TEMPERATURES = (0.3, 0.1, 0.03, 0.01, *(0.004 * 0.4**step for step in range(12)))
 """In typical gains; as many as precision asks for."""
-AFTER_COARSE, WARM = 0.03, 0.03
+AFTER_COARSE, WARM = 0.03, 0.1
 """The temperatures that coarse prices, and given ones, go on from."""
 PAYS = 1e-3
 """Of the bound, by how much less a correction must lower it to be the last."""
@@ -43,7 +43,7 @@ ENOUGH = 0.05
 """A temperature is done when the softened bound falls by less than this share of its softness."""
 WINDOW = (20.0, 0.3)
 """Options are in the window within so many temperatures, and so many typical gains, of the best of their entry."""
-REACH = 0.5
+REACH = 4.0
 """Of a window, how far the first look may move what a placement pays for one row; further after each good one."""
 TOLD_SECONDS = 0.5
 """Between words on the best bound."""

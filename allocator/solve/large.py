@@ -38,11 +38,12 @@ BOOST = 5.0
 """How much more a goal weighs when its turn has come."""
 DUAL_SHARE = 0.4
 """Of a stretch, for prices at most; the search has the rest."""
-CYCLES, CYCLES_FROM_A_PLAN = (0.15, 0.25, 0.4), (0.3, 0.6)
+CYCLES = (0.15, 0.25, 0.4)
 """Shares of a search that its annealings take, one after the other, each from the best plan so far; from an earlier
 run's plan all of them begin hot, for what has changed since is worth more than what was polished."""
 MENDING_SHARE = 0.3
-"""Of a search from an earlier run's plan, at most until that breaks nothing; mostly it takes a segment or two."""
+"""Of a search, at most until a plan that breaks something breaks nothing: an earlier run's, or what a first annealing
+ended with. Mostly it takes a segment or two."""
 SWEEP_SHARE = 0.1
 """Of a search, for each of two sweeps over small parts."""
 CORE = 0.06
@@ -120,12 +121,12 @@ class LargeSearch:
         rest = pace.rest(1.0 - DUAL_SHARE)
         if chosen is not None:
             with beside(dual.prices):
-                search.mend(rest.part(MENDING_SHARE), self.heard)
-                self._offer(search, ())
-                self._anneal(search, (), rest.rest(1.0), CYCLES_FROM_A_PLAN, HOT)
+                self._mend(search, rest)
+                self._anneal(search, (), rest.rest(1.0), CYCLES, HOT)
             return
         swept = model.n_options <= MANY
         self._cycle(search, (), rest.part(CYCLES[0] if swept else CYCLES[0] + SWEEP_SHARE), HOT)
+        self._mend(search, rest)
         if swept:
             sweep_small(self.plan, (), rest.part(SWEEP_SHARE), self.seed, self.worker)
         self._go_back(search)
@@ -239,6 +240,12 @@ class LargeSearch:
         side_by_side([partial(one.cycle, pace, hot) for one in halves], self.heard)
         search.join(halves)
         self._offer(search, held)
+
+    def _mend(self, search: Search, pace: Pace) -> None:
+        """Until a search that has found no plan yet breaks nothing, within a share of a pace."""
+        if search.best is None:
+            search.mend(pace.part(MENDING_SHARE), self.heard)
+            self._offer(search, ())
 
     def _go_back(self, search: Search) -> None:
         """To the best plan so far; a search that has found none goes on from where it stands."""

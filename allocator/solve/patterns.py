@@ -34,7 +34,7 @@ from allocator.solve.window import Window, terms_of
 
 TEMPERATURES = (0.01, 0.0035, 0.0012, 0.0006, 0.0003)
 """In typical gains."""
-WINDOW = (12.0, 0.05)
+WINDOW = (6.0, 0.03)
 """Options are in the window within so many temperatures, and so many typical gains, of being worth their room;
 further by what a price of its room proves of a session above its best pattern."""
 LOOKS = 8
@@ -43,11 +43,11 @@ ENOUGH = 2e-5
 """A temperature is done when neither bound falls by more than this share of it, the softened one at the end."""
 ENOUGH_OF_SOFTNESS = 1e-3
 """The same as a share of how soft the bound still is."""
-REACH, LEAST_REACH, LARGEST_REACH = 16.0, 0.1, 64.0
+REACH, LEAST_REACH, LARGEST_REACH = 4.0, 0.1, 64.0
 """Of a window, how far a look may move what a placement pays for one row: at first, and at least and most later."""
 EARLIER_SETTLED = 2
 """Temperatures that prices of an earlier run count as settled at, where they begin: hotter ones lose what they know."""
-ITERATIONS = 30
+ITERATIONS = 15
 """Between looks at the exact bound."""
 LARGEST_TABLES = 2_000_000
 """Cells of the tables of one session."""
