@@ -43,8 +43,9 @@ ENOUGH = 0.05
 """A temperature is done when the softened bound falls by less than this share of its softness."""
 WINDOW = (20.0, 0.3)
 """Options are in the window within so many temperatures, and so many typical gains, of the best of their entry."""
-REACH = 4.0
-"""Of a window, how far the first look may move what a placement pays for one row; further after each good one."""
+REACH, REACH_HELD = 4.0, 0.5
+"""Of a window, how far the first look may move what a placement pays for one row; further after each good one. Less
+where goals are held: a price of theirs moves everybody."""
 TOLD_SECONDS = 0.5
 """Between words on the best bound."""
 SOFTEST, PRECISION = 0.01, 2e-5
@@ -143,7 +144,8 @@ class Descent:
         self.look(nothing)
         if start is not None:
             self.look(pricing.possible(start))
-        self.wide, self.reach, self.blind = 1.0, REACH, False
+        self.wide, self.blind = 1.0, False
+        self.reach = REACH_HELD if pricing.held.shape[0] else REACH
         self.last: tuple[Ints, Window, float] | None = None
 
     def look(self, prices: Floats) -> float:
