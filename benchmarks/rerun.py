@@ -1,10 +1,12 @@
 """What an earlier run is worth to the next: `python -m benchmarks.rerun --size M --seeds 11 12 13 --seconds 30`.
 
-Two mornings of one of the sketch's instances: each leaves out another twentieth of the entries and of the sessions, so
-that 5% went overnight and 5% came. With another `--change` the instance stays and one parameter changes: journeys of 75
-or of 45 minutes at most, where people accept up to 90, or shares of deprivation fifths within 3 points instead of 2.
-A row each for the first run, for the second from nothing, and for the second from what the first left, with a third of
-the seconds.
+Two mornings of one instance: each leaves out another twentieth of the entries and of the sessions without a booking, so
+that 5% went overnight and 5% came. The instance is one of the sketch's under its one weighted goal, or, with `--instance
+NAME`, a shipped one under the daily policy. With another `--change` the sketch's instance stays and one parameter
+changes: journeys of 75 or of 45 minutes at most, where people accept up to 90, or shares of deprivation fifths within 3
+points instead of 2.
+A row a goal for the first run, for the second from nothing, and for the second from what the first left, with a third
+of the seconds.
 """
 
 from __future__ import annotations
@@ -17,13 +19,16 @@ import numpy as np
 
 from allocator.answer import Limits, Memory
 from allocator.instance import Instance
-from allocator.policy import Policy
+from allocator.intake import read_instance
+from allocator.policy import Policy, read_policy
 from allocator.run import allocate
 from benchmarks.measure import commit, machine
 from benchmarks.scale import BEFORE_AND_AFTER, gap_of
 from benchmarks.sketch import sketch_instance, sketch_policy
 from benchmarks.table import printer
 from benchmarks.warm import until_warm
+from instances import path
+from models import CATALOGUE
 from models.rules.equal_rates import EqualRates
 from models.rules.max_travel import MaxTravel
 
@@ -35,7 +40,21 @@ PARAMETERS: Mapping[str, tuple[str, dict[str, object]]] = {
     "travel-45": (MaxTravel.name, {"hard_cap_minutes": 45}),
 }
 """Of which rule, and what it is changed to."""
-COLUMNS = ("commit", "machine", "size", "seed", "run", "allowed_seconds", "value", "bound", "gap", "seconds", "audit")
+COLUMNS = (
+    "commit",
+    "machine",
+    "instance",
+    "seed",
+    "run",
+    "allowed_seconds",
+    "goal",
+    "value",
+    "bound",
+    "gap",
+    "seconds",
+    "audit",
+)
+Case = tuple[Instance, Policy]
 
 
 def morning(instance: Instance, left_out: dict[str, np.ndarray]) -> Instance:
@@ -44,14 +63,14 @@ def morning(instance: Instance, left_out: dict[str, np.ndarray]) -> Instance:
     return Instance.from_frames(instance.info, frames)
 
 
-def mornings(size: str, seed: int) -> tuple[Instance, Instance]:
-    """Yesterday and today."""
-    whole, random = sketch_instance(size, seed), np.random.default_rng(seed)
+def mornings(whole: Instance, seed: int) -> tuple[Instance, Instance]:
+    """Yesterday and today. Nobody who has a booking leaves, and no session that has one."""
+    random = np.random.default_rng(seed)
     left_out: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = ({}, {})
-    for name in ("patients", "sessions"):
-        number = len(whole.frames[name])
-        changed = round(CHANGED * number)
-        drawn = random.permutation(number)
+    for name, key in (("patients", "entry_id"), ("sessions", "session_id")):
+        booked = whole.frames[name][key].isin(whole.frames["commitments"][key])
+        drawn = random.permutation(np.flatnonzero(~booked))
+        changed = round(CHANGED * len(booked))
         left_out[0][name], left_out[1][name] = drawn[:changed], drawn[changed : 2 * changed]
     return morning(whole, left_out[0]), morning(whole, left_out[1])
 
@@ -63,54 +82,68 @@ def changed(policy: Policy, change: str) -> Policy:
     return replace(policy, rules=tuple(rules))
 
 
-def cases(size: str, seed: int, change: str) -> tuple[tuple[Instance, Policy], tuple[Instance, Policy]]:
-    """What is planned first, and then."""
-    if change == LISTS:
-        yesterday, today = mornings(size, seed)
-        return (yesterday, sketch_policy(yesterday)), (today, sketch_policy(today))
+def cases(size: str, seed: int, change: str) -> tuple[Case, Case]:
+    """What is planned first, and then, of a size of the sketch's."""
     whole = sketch_instance(size, seed)
     policy = sketch_policy(whole)
+    if change == LISTS:
+        yesterday, today = mornings(whole, seed)
+        return (yesterday, policy), (today, policy)
     return (whole, policy), (whole, changed(policy, change))
 
 
-def rows(size: str, seed: int, limits: Limits, change: str = LISTS) -> Iterator[tuple[object, ...]]:
+def daily_cases(name: str, seed: int) -> tuple[Case, Case]:
+    """Two mornings of a shipped instance under the daily policy."""
+    policy = read_policy(CATALOGUE)
+    yesterday, today = mornings(read_instance(path(name)).instance, seed)
+    return (yesterday, policy), (today, policy)
+
+
+def rows(name: str, seed: int, limits: Limits, both: tuple[Case, Case]) -> Iterator[tuple[object, ...]]:
     """The first run, the second from nothing, the second from the first."""
-    first, second = cases(size, seed, change)
+    first, second = both
     third = replace(limits, seconds=limits.seconds / 3)
     memory: Memory | None = None
-    for name, (instance, policy), allowed in (
+    for which, (instance, policy), allowed in (
         ("first", first, limits),
         ("cold", second, limits),
         ("warm", second, third),
     ):
-        run = allocate(instance, policy, allowed, memory=memory if name == "warm" else None)
-        memory = run.memory if name == "first" else memory
-        goal, took = run.goals[0], sum(run.seconds[stage] for stage in (*BEFORE_AND_AFTER, "solve"))
-        figures = goal.value, goal.certified_bound, f"{gap_of(goal, goal.certified_bound):.6f}", f"{took:.1f}"
+        run = allocate(instance, policy, allowed, memory=memory if which == "warm" else None)
+        memory = run.memory if which == "first" else memory
+        took = f"{sum(run.seconds[stage] for stage in (*BEFORE_AND_AFTER, 'solve')):.1f}"
         audited = "passed" if run.audit.passed else "failed"
-        yield (commit(), machine(), size, seed, name, f"{allowed.seconds:g}", *figures, audited)
+        for goal in run.goals:
+            gap = gap_of(goal, goal.certified_bound)
+            figures = goal.label, goal.value, goal.certified_bound, "" if gap is None else f"{gap:.6f}", took
+            yield (commit(), machine(), name, seed, which, f"{allowed.seconds:g}", *figures, audited)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--size", choices=("S", "M", "L"), default="M")
+    parser.add_argument("--instance", help="a shipped instance, under the daily policy, in place of a size")
     parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13])
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--change", choices=(LISTS, *PARAMETERS), default=LISTS)
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     limits = Limits(seconds=given.seconds, threads=given.threads)
-    warming = sketch_instance(given.size, 0)
+    if given.instance and given.change != LISTS:
+        parser.error("--instance goes with --change lists")
+    name = given.instance or given.size
+    warming, policy = (daily_cases(name, 0) if given.instance else cases(name, 0, LISTS))[0]
 
     def warm_up(seconds: float) -> float:
-        took = allocate(warming, sketch_policy(warming), replace(limits, seconds=seconds)).seconds
+        took = allocate(warming, policy, replace(limits, seconds=seconds)).seconds
         return sum(took.values()) - took["explain"]
 
     until_warm(warm_up, given.seconds)
     show = printer(COLUMNS)
     for seed in given.seeds:
-        for row in rows(given.size, seed, limits, given.change):
+        both = daily_cases(name, seed) if given.instance else cases(name, seed, given.change)
+        for row in rows(name, seed, limits, both):
             show(row)
 
 

@@ -131,6 +131,8 @@ class Part:
             weight=weight.astype(np.int32),
             session_start=np.searchsorted(session[by_session], np.arange(model.n_sessions + 1)),
             session_option=by_session.astype(np.int32),
+            session_entry=entry[by_session].astype(np.int32),
+            session_weight=weight[by_session].astype(np.int32),
             room=np.where(sessions.room < 0, np.iinfo(np.int32).max, sessions.room),
             unit=common_step(weight, session, model.n_sessions),
             fewest=sessions.fewest,
@@ -243,6 +245,8 @@ class WatchedRows:
         openings = self.openings[:, order]
         opening_start = np.zeros(model.n_sessions + 1, dtype=np.int64)
         opening_start[model.opening_session[order] + 1] = np.diff(openings.indptr)
+        soft = falls | (self.lower > self.base) | (auxiliary >= 0)
+        user_start, user = self.users(entry, soft)
         relief = self.relief(entry)
         return {
             "row_start": self.options.indptr.astype(np.int64),
@@ -258,15 +262,29 @@ class WatchedRows:
             "opening_coefficient": openings.data.astype(np.float64),
             "lower": self.lower,
             "upper": self.upper,
-            "soft": falls | (self.lower > self.base) | (auxiliary >= 0),
+            "soft": soft,
             "auxiliary": auxiliary,
             "auxiliary_coefficient": coefficient,
             "auxiliary_start": np.searchsorted(auxiliary[eased], np.arange(n_auxiliaries + 1)),
             "auxiliary_row": eased,
             "auxiliary_upper": model.column_upper[model.first_auxiliary :].astype(np.float64),
+            "user_start": user_start,
+            "user": user.astype(np.int32),
             "relief_start": relief.indptr.astype(np.int64),
             "relief_option": relief.indices.astype(np.int64),
         }
+
+    def users(self, entry: Ints, soft: Bools) -> tuple[Ints, Ints]:
+        """Where those of each row begin (n_watched + 1,), and entries with an option that uses it up: not `soft` ones.
+
+        entry (n_kept,), sorted.
+        """
+        by_row = self.options.tocsr()
+        row = np.repeat(np.arange(len(self.row)), np.diff(by_row.indptr))
+        uses = (by_row.data > 0) & ~soft[row]
+        row, who = row[uses], entry[by_row.indices[uses]]
+        first = (np.diff(row, prepend=-1) != 0) | (np.diff(who, prepend=-1) != 0)
+        return np.searchsorted(row[first], np.arange(len(self.row) + 1)), who[first]
 
     def relief(self, entry: Ints) -> sparse.csr_array:
         """(n_watched, n_kept) where options lower a row that those of one entry alone lower; entry (n_kept,)."""

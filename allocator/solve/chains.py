@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from allocator.compiled import compiled
+from allocator.compiled import compiled_moves
 from allocator.instance import Array, Ints
 from allocator.solve.moves import (
     LOG,
@@ -40,7 +40,12 @@ HOPELESS = 3.0
 NOWHERE = -1e18
 
 
-@compiled
+def new_path() -> Ints:
+    """Room for the sessions that one chain has been in."""
+    return np.empty(1 + DEPTH * (1 + MOST_OUT), dtype=np.int64)
+
+
+@compiled_moves
 def step_target(
     arrays: Arrays, values: Values, state: State, entry: int, last: bool, noise: float, visited: Ints, n_visited: int
 ) -> tuple[int, int, float]:
@@ -80,13 +85,16 @@ def step_target(
     return found, ejected, most
 
 
-@compiled
+@compiled_moves
 def seen(visited: Ints, n_visited: int, session: int) -> bool:
     """Has the chain been in this session."""
-    return bool((visited[:n_visited] == session).any())
+    for k in range(n_visited):
+        if visited[k] == session:
+            return True
+    return False
 
 
-@compiled
+@compiled_moves
 def chain(
     arrays: Arrays,
     values: Values,
@@ -142,7 +150,7 @@ def chain(
     return settle(arrays, values, state, possible, temperature)
 
 
-@compiled
+@compiled_moves
 def close(
     arrays: Arrays, values: Values, state: State, session: int, instead: int, noise: float, temperature: float
 ) -> float:
@@ -177,7 +185,7 @@ def close(
     return settle(arrays, values, state, possible, temperature)
 
 
-@compiled
+@compiled_moves
 def draw_in(arrays: Arrays, values: Values, state: State, session: int, noise: float) -> None:
     """Bring the least number of cases into a session: those who lose least by leaving where they are."""
     for _ in range(2 * arrays.fewest[session]):
@@ -185,10 +193,9 @@ def draw_in(arrays: Arrays, values: Values, state: State, session: int, noise: f
             return
         found, most = -1, NOWHERE
         for k in range(arrays.session_start[session], arrays.session_start[session + 1]):
-            option = arrays.session_option[k]
-            now = state.place[arrays.entry[option]]
-            if state.load[session] + arrays.weight[option] > arrays.room[session]:
+            if state.load[session] + arrays.session_weight[k] > arrays.room[session]:
                 continue
+            option, now = arrays.session_option[k], state.place[arrays.session_entry[k]]
             worth = values.reduced[option] + noise * np.random.random()
             if now >= 0:
                 if arrays.session[now] == session:
@@ -208,7 +215,7 @@ def draw_in(arrays: Arrays, values: Values, state: State, session: int, noise: f
         put(arrays, values, state, found)
 
 
-@compiled
+@compiled_moves
 def eject_one(arrays: Arrays, values: Values, state: State, entry: int, barred: int) -> bool:
     """Place the entry where it throws out the one worth least, if that pays; False if a list became too short."""
     found, ejected, most = -1, -1, 1e-9
@@ -235,24 +242,24 @@ def eject_one(arrays: Arrays, values: Values, state: State, entry: int, barred: 
     return not too_short(arrays, state, arrays.session[found])
 
 
-@compiled
+@compiled_moves
 def chain_many(
     arrays: Arrays,
     values: Values,
     state: State,
     starts: Array,
+    visited: Ints,
     noise: float,
     temperature: float,
     seed: int,
 ) -> None:
-    """Chains of random depth from these entries in turn."""
+    """Chains of random depth from these entries in turn; `visited` is room to work in (`new_path`)."""
     np.random.seed(seed)
-    visited = np.empty(1 + DEPTH * (1 + MOST_OUT), dtype=np.int64)
     for start in starts:
         chain(arrays, values, state, start, 1 + np.random.randint(DEPTH), noise, temperature, visited)
 
 
-@compiled
+@compiled_moves
 def close_many(
     arrays: Arrays,
     values: Values,

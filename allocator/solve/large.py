@@ -134,9 +134,15 @@ class LargeSearch:
             self._anneal(search, (), rest, CYCLES[1:], HOT * WARMTH)
 
     def _loaded(self, gains: Floats) -> Part:
-        """All options as one part, and from the first second a plan: everybody in order, wherever they fit."""
+        """The options as one part, and from the first second a plan: everybody in order, wherever they fit.
+
+        Of very many options some, drawn: who has no room in those has it later.
+        """
         model = self.plan.model
-        part = Part.of(self.layout, np.ones(model.n_options, dtype=bool))
+        drawn = np.ones(model.n_options, dtype=bool)
+        if model.n_options > MANY:
+            drawn = np.random.default_rng(self.seed).random(model.n_options) < MANY / model.n_options
+        part = Part.of(self.layout, drawn)
         search = Search(part, gains, np.zeros(model.n_rows), model.column_lower, self.seed)
         search.load(np.argsort(option_rank(model)[part.option], kind="stable"))
         if search.best is not None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from allocator.compiled import compiled
+from allocator.compiled import compiled_moves
 from allocator.instance import Array, Bools, Floats, Ints
 
 
@@ -24,6 +24,8 @@ class Arrays(NamedTuple):
     entry_start   (n_entries + 1,) options of entry e are entry_start[e]..entry_start[e + 1]
     entry, session, weight  (n_options,) weight in the session's own capacity row
     session_start, session_option  options of session s: session_option[session_start[s]..session_start[s + 1]]
+    session_entry, session_weight  whose those options are, and their weights: read in a row, where who needs more than is
+                  free is passed over
     row_start, row, coefficient  rows beyond the session that each option stands in
     group_start, group  groups that each option is in; weight_start, weight_row, weights: rows of each group
     opening_start, opening_row, opening_coefficient  rows that opening a session stands in
@@ -31,6 +33,8 @@ class Arrays(NamedTuple):
     lower, upper, soft  (n_rows,)
     auxiliary, auxiliary_coefficient  (n_rows,) the auxiliary that eases the row, -1 for none
     auxiliary_start, auxiliary_row, auxiliary_upper  rows of each auxiliary, and its largest value
+    user_start, user  entries with an option that uses a row up which is not soft: those of row r, in order, are
+                  user[user_start[r]..user_start[r + 1]]
     relief_start, relief_option  options that lower a row which those of one entry alone lower: those of row r are
                   relief_option[relief_start[r]..relief_start[r + 1]]
     """
@@ -41,6 +45,8 @@ class Arrays(NamedTuple):
     weight: Array
     session_start: Ints
     session_option: Array
+    session_entry: Array
+    session_weight: Array
     row_start: Ints
     row: Array
     coefficient: Floats
@@ -64,6 +70,8 @@ class Arrays(NamedTuple):
     auxiliary_start: Ints
     auxiliary_row: Ints
     auxiliary_upper: Floats
+    user_start: Ints
+    user: Array
     relief_start: Ints
     relief_option: Ints
 
@@ -127,7 +135,7 @@ DEEP = 24
 """Candidates of one weight that a repacking looks at."""
 
 
-@compiled
+@compiled_moves
 def touch(state: State, row: int) -> None:
     """Remember that the move under way changes this row."""
     if state.stamp[row] != state.number[MOVE]:
@@ -136,7 +144,7 @@ def touch(state: State, row: int) -> None:
         state.number[TOUCHED] += 1
 
 
-@compiled
+@compiled_moves
 def shift(arrays: Arrays, values: Values, state: State, option: int, sign: int) -> None:
     """Count an option in (1) or out (-1): session, rows, groups, opening, worth."""
     session = arrays.session[option]
@@ -159,7 +167,7 @@ def shift(arrays: Arrays, values: Values, state: State, option: int, sign: int) 
             state.activity[arrays.opening_row[k]] += sign * arrays.opening_coefficient[k]
 
 
-@compiled
+@compiled_moves
 def put(arrays: Arrays, values: Values, state: State, option: int) -> None:
     """Place the option's entry there; it must have no place."""
     entry, session = arrays.entry[option], arrays.session[option]
@@ -171,7 +179,7 @@ def put(arrays: Arrays, values: Values, state: State, option: int) -> None:
     state.member_count[session] = last + 1
 
 
-@compiled
+@compiled_moves
 def take(arrays: Arrays, values: Values, state: State, entry: int) -> None:
     """Take an entry out of its place."""
     option = state.place[entry]
@@ -185,7 +193,7 @@ def take(arrays: Arrays, values: Values, state: State, entry: int) -> None:
     state.member_count[session] = last
 
 
-@compiled
+@compiled_moves
 def note(state: State, entry: int) -> None:
     """Write down where an entry is before it changes."""
     state.log_entry[state.number[LOG]] = entry
@@ -193,7 +201,7 @@ def note(state: State, entry: int) -> None:
     state.number[LOG] += 1
 
 
-@compiled
+@compiled_moves
 def fits_rows(arrays: Arrays, state: State, option: int) -> bool:
     """Do all rows that are only used up still take the option (the session's own left out)."""
     for k in range(arrays.row_start[option], arrays.row_start[option + 1]):
@@ -215,7 +223,7 @@ def fits_rows(arrays: Arrays, state: State, option: int) -> bool:
     return True
 
 
-@compiled
+@compiled_moves
 def fits(arrays: Arrays, state: State, option: int) -> bool:
     """Does the option fit into its session and all rows that are only used up."""
     session = arrays.session[option]
@@ -224,13 +232,13 @@ def fits(arrays: Arrays, state: State, option: int) -> bool:
     return takes_one_more(arrays, state, session) and fits_rows(arrays, state, option)
 
 
-@compiled
+@compiled_moves
 def takes_one_more(arrays: Arrays, state: State, session: int) -> bool:
     """May the session have one case more."""
     return bool(state.cases[session] < arrays.most[session] and state.member_count[session] < state.members.shape[1])
 
 
-@compiled
+@compiled_moves
 def row_cost(arrays: Arrays, values: Values, state: State, row: int) -> float:
     """Cost of a row's violation, what its auxiliary may ease left out."""
     over = 0.0
@@ -244,7 +252,7 @@ def row_cost(arrays: Arrays, values: Values, state: State, row: int) -> float:
     return over * values.penalty[row] if over > 0 else 0.0
 
 
-@compiled
+@compiled_moves
 def eased(arrays: Arrays, state: State, auxiliary: int) -> float:
     """Smallest whole value of an auxiliary that its rows ask for."""
     most = 0.0
@@ -257,7 +265,7 @@ def eased(arrays: Arrays, state: State, auxiliary: int) -> float:
     return float(min(most, arrays.auxiliary_upper[auxiliary]))
 
 
-@compiled
+@compiled_moves
 def rows_gain(arrays: Arrays, values: Values, state: State) -> float:
     """What the rows touched by the move under way cost less than before it."""
     gain = 0.0
@@ -272,7 +280,7 @@ def rows_gain(arrays: Arrays, values: Values, state: State) -> float:
     return gain
 
 
-@compiled
+@compiled_moves
 def first_touched(arrays: Arrays, state: State, auxiliary: int, row: int) -> bool:
     """Is this the first touched row among those of the auxiliary, so that it is counted once."""
     for k in range(arrays.auxiliary_start[auxiliary], arrays.auxiliary_start[auxiliary + 1]):
@@ -282,7 +290,7 @@ def first_touched(arrays: Arrays, state: State, auxiliary: int, row: int) -> boo
     return True
 
 
-@compiled
+@compiled_moves
 def begin(state: State) -> None:
     """Begin a move."""
     state.number[MOVE] += 1
@@ -291,7 +299,7 @@ def begin(state: State) -> None:
     state.worth[0] = 0.0
 
 
-@compiled
+@compiled_moves
 def settle(arrays: Arrays, values: Values, state: State, possible: bool, temperature: float) -> float:
     """Keep the move if it is possible and good enough (annealing), else take it back; what it gained."""
     gain = -np.inf
@@ -315,7 +323,7 @@ def settle(arrays: Arrays, values: Values, state: State, possible: bool, tempera
     return 0.0
 
 
-@compiled
+@compiled_moves
 def refresh(arrays: Arrays, values: Values, state: State) -> None:
     """Work out the cost of every row anew, after prices changed."""
     for row in range(len(arrays.lower)):
@@ -324,7 +332,7 @@ def refresh(arrays: Arrays, values: Values, state: State) -> None:
         state.ease[auxiliary] = eased(arrays, state, auxiliary)
 
 
-@compiled
+@compiled_moves
 def load(arrays: Arrays, values: Values, state: State, order: Ints) -> None:
     """Place options in this order wherever they fit; lists that stay too short are emptied again."""
     for option in order:
@@ -340,13 +348,13 @@ def load(arrays: Arrays, values: Values, state: State, order: Ints) -> None:
                 state.number[MOVE] += 1
 
 
-@compiled
+@compiled_moves
 def too_short(arrays: Arrays, state: State, session: int) -> bool:
     """Is somebody in the session, and too few for it to be open."""
     return bool(0 < state.cases[session] < arrays.fewest[session])
 
 
-@compiled
+@compiled_moves
 def best_place(arrays: Arrays, values: Values, state: State, entry: int, barred: int) -> int:
     """The option of most reduced worth where the entry fits now, in a session already open; -1 for none."""
     found, most = -1, 1e-9
@@ -359,7 +367,7 @@ def best_place(arrays: Arrays, values: Values, state: State, entry: int, barred:
     return found
 
 
-@compiled
+@compiled_moves
 def place_again(arrays: Arrays, values: Values, state: State) -> None:
     """Whoever lost a place in the move under way gets the best one that is free."""
     for k in range(state.number[LOG]):
@@ -371,22 +379,25 @@ def place_again(arrays: Arrays, values: Values, state: State) -> None:
                 put(arrays, values, state, option)
 
 
-@compiled
+@compiled_moves
 def is_open(arrays: Arrays, state: State, session: int) -> bool:
     """May one more case be added without a list to be opened for several."""
     return bool(state.cases[session] > 0 or arrays.fewest[session] <= 1)
 
 
-@compiled
+@compiled_moves
 def fill(arrays: Arrays, values: Values, state: State, session: int, most: int, noise: float) -> None:
     """Add up to `most` of those without a place who fit the session, best reduced worth first."""
     for _ in range(most):
-        if state.load[session] >= arrays.room[session] or state.number[LOG] >= LONGEST_LOG - 10:
+        free = arrays.room[session] - state.load[session]
+        if free <= 0 or state.number[LOG] >= LONGEST_LOG - 10:
             return
         found, best = -1, 1e-9
         for k in range(arrays.session_start[session], arrays.session_start[session + 1]):
+            if arrays.session_weight[k] > free or state.place[arrays.session_entry[k]] >= 0:
+                continue
             option = arrays.session_option[k]
-            if state.place[arrays.entry[option]] >= 0 or values.reduced[option] <= 0:
+            if values.reduced[option] <= 0:
                 continue
             worth = values.reduced[option]
             if noise > 0:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from allocator.compiled import compiled
+from allocator.compiled import compiled_moves
 from allocator.instance import Array, Bools, Floats, Ints
 from allocator.solve.moves import (
     DEEP,
@@ -80,7 +80,7 @@ def new_desk() -> Desk:
     )
 
 
-@compiled
+@compiled_moves
 def step_of(arrays: Arrays, session: int) -> int:
     """Units of capacity to one step of the dynamic programme."""
     step = arrays.unit[session]
@@ -89,7 +89,7 @@ def step_of(arrays: Arrays, session: int) -> int:
     return int(step)
 
 
-@compiled
+@compiled_moves
 def candidate_worth(
     arrays: Arrays, values: Values, state: State, option: int, stealing: bool, generosity: float
 ) -> float:
@@ -107,7 +107,7 @@ def candidate_worth(
     return float(worth - LEAST_GAIN * abs(worth))
 
 
-@compiled
+@compiled_moves
 def gather(
     arrays: Arrays,
     values: Values,
@@ -160,7 +160,7 @@ def gather(
     return n_items
 
 
-@compiled
+@compiled_moves
 def pattern(desk: Desk, n_items: int, steps: int) -> int:
     """Best pattern of the items on the desk into `steps`; options into desk.chosen, best first; how many."""
     for x in range(steps + 1):
@@ -189,7 +189,7 @@ def pattern(desk: Desk, n_items: int, steps: int) -> int:
     return n_chosen
 
 
-@compiled
+@compiled_moves
 def enqueue(desk: Desk, length: int, session: int) -> int:
     """Add a session to those to repack, once; the new length."""
     for k in range(length):
@@ -201,7 +201,7 @@ def enqueue(desk: Desk, length: int, session: int) -> int:
     return length
 
 
-@compiled
+@compiled_moves
 def repack(
     arrays: Arrays,
     values: Values,
@@ -243,7 +243,7 @@ def repack(
     return settle(arrays, values, state, possible, temperature)
 
 
-@compiled
+@compiled_moves
 def repack_many(
     arrays: Arrays,
     values: Values,

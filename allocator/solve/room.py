@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from allocator.compiled import compiled
+from allocator.compiled import compiled_moves
 from allocator.solve.moves import LOG, LONGEST_LOG, Arrays, State, Values, fits, note, put, take
 
 MOST_OUT = 3
 """Who may give up a place for one link of a chain, beside the one who goes on with it."""
 
 
-@compiled
+@compiled_moves
 def cheapest(arrays: Arrays, values: Values, state: State, session: int, barred: int, weight: int) -> int:
     """Who is worth least of those in a session who weigh as much; -1 for nobody."""
     found, least = -1, np.inf
@@ -26,7 +26,7 @@ def cheapest(arrays: Arrays, values: Values, state: State, session: int, barred:
     return found
 
 
-@compiled
+@compiled_moves
 def make_room(arrays: Arrays, values: Values, state: State, option: int, noise: float) -> bool:
     """Take out who is worth least of the session, and of every row, that does not take the option; does it fit then."""
     session = arrays.session[option]
@@ -39,7 +39,8 @@ def make_room(arrays: Arrays, values: Values, state: State, option: int, noise: 
         if short > 0:
             found = cheapest(arrays, values, state, session, -1, short)
         elif row >= 0:
-            for entry in range(len(state.place)):
+            for k in range(arrays.user_start[row], arrays.user_start[row + 1]):
+                entry = arrays.user[k]
                 held = state.place[entry]
                 if held >= 0 and stands_in(arrays, held, row):
                     worth = values.reduced[held] - values.minute[arrays.session[held]] * arrays.weight[held]
@@ -53,7 +54,7 @@ def make_room(arrays: Arrays, values: Values, state: State, option: int, noise: 
     return fits(arrays, state, option)
 
 
-@compiled
+@compiled_moves
 def full_row(arrays: Arrays, state: State, option: int) -> int:
     """The first row of its own that is only used up and does not take the option; -1 for none."""
     for k in range(arrays.row_start[option], arrays.row_start[option + 1]):
@@ -63,7 +64,7 @@ def full_row(arrays: Arrays, state: State, option: int) -> int:
     return -1
 
 
-@compiled
+@compiled_moves
 def stands_in(arrays: Arrays, option: int, row: int) -> bool:
     """Does the option use the row up by itself."""
     for k in range(arrays.row_start[option], arrays.row_start[option + 1]):
@@ -72,7 +73,7 @@ def stands_in(arrays: Arrays, option: int, row: int) -> bool:
     return False
 
 
-@compiled
+@compiled_moves
 def relieve(arrays: Arrays, values: Values, state: State, noise: float) -> None:
     """Rows that the move under way has broken, and that one entry alone relieves: it is placed where it does."""
     if not len(arrays.relief_option):
@@ -91,7 +92,7 @@ def relieve(arrays: Arrays, values: Values, state: State, noise: float) -> None:
                 bring(arrays, values, state, row, noise)
 
 
-@compiled
+@compiled_moves
 def bring(arrays: Arrays, values: Values, state: State, row: int, noise: float) -> None:
     """Place who relieves this row: in the best place that is free, or else in the best that others make room for."""
     found, most, is_free = -1, -np.inf, False

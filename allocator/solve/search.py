@@ -17,7 +17,7 @@ from scipy import sparse
 from allocator.compiled import compiled
 from allocator.instance import Array, Bools, Floats, Ints
 from allocator.solve.arrays import Part
-from allocator.solve.chains import chain_many, close_many
+from allocator.solve.chains import chain_many, close_many, new_path
 from allocator.solve.moves import Arrays, Values, load, refresh
 from allocator.solve.pace import Pace
 from allocator.solve.repack import new_desk, repack_many
@@ -122,7 +122,7 @@ class Search:
             np.zeros(model.n_entries),
         )
         self.state = part.state(columns)
-        self.desk = new_desk()
+        self.desk, self.path = new_desk(), new_path()
         self.best: Snapshot | None = None
         self.segment = 0
         self.typical = float(np.median(usual)) if len(usual) else 1.0
@@ -275,7 +275,7 @@ class Search:
         loss = self.loss()
         if loss.sum() > 0:
             starts = random.choice(len(loss), n_moves * CHAINS // REPACKS, p=loss / loss.sum())
-            chain_many(arrays, values, state, starts, CHAIN_NOISE * self.typical, temperature, seed + 1)
+            chain_many(arrays, values, state, starts, self.path, CHAIN_NOISE * self.typical, temperature, seed + 1)
         openable = used[(arrays.fewest[used] > 1) | (self.opening[used] != 0)]
         if len(openable):
             n_closes = int(CLOSES * min(len(openable), n_moves)) + 1

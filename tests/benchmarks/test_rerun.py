@@ -6,13 +6,13 @@ import pytest
 
 from allocator.answer import Limits
 from allocator.options import Facts, build_options
-from benchmarks.rerun import COLUMNS, PARAMETERS, cases, mornings, rows
+from benchmarks.rerun import COLUMNS, PARAMETERS, cases, daily_cases, mornings, rows
 from benchmarks.sketch import sketch_instance
 
 
 def test_a_twentieth_went_overnight_and_a_twentieth_came() -> None:
     whole = sketch_instance("S", 3)
-    yesterday, today = mornings("S", 3)
+    yesterday, today = mornings(whole, 3)
     for name, key in (("patients", "entry_id"), ("sessions", "session_id")):
         of_whole, before, after = (set(one.frames[name][key]) for one in (whole, yesterday, today))
         changed = round(0.05 * len(of_whole))
@@ -20,9 +20,18 @@ def test_a_twentieth_went_overnight_and_a_twentieth_came() -> None:
         assert before | after == of_whole
 
 
+def test_who_is_booked_stays_and_so_does_the_session() -> None:
+    (yesterday, _), (today, _) = daily_cases("cm-2026-01-52w", 1)
+    for one in (yesterday, today):
+        booked = one.frames["commitments"]
+        assert len(booked) > 0
+        assert booked["entry_id"].isin(one.frames["patients"]["entry_id"]).all()
+        assert booked["session_id"].isin(one.frames["sessions"]["session_id"]).all()
+
+
 @pytest.mark.parametrize("change", ["lists", "travel-45"])
 def test_rows_are_first_cold_and_warm_with_a_third(change: str) -> None:
-    found = [dict(zip(COLUMNS, row, strict=True)) for row in rows("S", 3, Limits(seconds=12.0), change)]
+    found = [dict(zip(COLUMNS, row, strict=True)) for row in rows("S", 3, Limits(seconds=12.0), cases("S", 3, change))]
     assert [row["run"] for row in found] == ["first", "cold", "warm"]
     assert [row["allowed_seconds"] for row in found] == ["12", "12", "4"]
     assert {row["audit"] for row in found} == {"passed"}
