@@ -34,7 +34,7 @@ from allocator.solve.prove import LARGEST_SHARPENED, Proposed, dual_prices, entr
 from allocator.solve.teller import Teller
 from allocator.stopwatch import Stopwatch
 
-LAST_PROOF_SHARE, LAST_PROOFS_SHARE = 0.4, 0.3
+LAST_PROOF_SHARE, LAST_PROOFS_SHARE = 0.4, 0.4
 """Of the seconds, left for sharpening the prices of the one goal, or of all goals."""
 LAST_LOOK_SHARE, LAST_GLANCE_SHARE = 0.08, 0.03
 """The same where prices are only looked at: they are sharpened by then, or the model is too large for that."""
@@ -42,7 +42,7 @@ TOGETHER_SHARE = 0.12
 """Of what is left at the beginning, for all goals together."""
 PROOF_SHARE_OF_GOAL = 0.4
 """Of the seconds of a goal, at most for the prices that prove its bound."""
-POLISH = 0.05
+POLISH = 0.5
 """The same where they were looked for beside the goal before."""
 AHEAD = 3.0
 """How many times an even share of what is left the prices of a goal may take beside the search."""

@@ -28,6 +28,8 @@ FAR = 30.0
 """A term so many temperatures below another adds nothing to it."""
 NOWHERE = -1e300
 """Logarithm of no pattern at all."""
+SLIP = 1e-6
+"""By how much the parts of all patterns may add up to more or less than 1 before the sums count as out of range."""
 LEAST_PART = 1e-14
 """A smaller part of all patterns is followed no further."""
 HALVINGS = 60
@@ -148,7 +150,14 @@ def plain(
             scaled(leaving, stay[i], leaving)
         else:
             through += hand_back(part[last + u :], z, before[last : cells - u], stay[i], leaving, moved)
+        if not through <= 1.0 + SLIP:
+            return np.nan  # a part is beyond a double, or has become no number
         shares[i] = through
+    whole = 0.0
+    for x in range(width):
+        whole += forward[x] * part[x]
+    if not abs(whole - 1.0) <= SLIP:
+        return np.nan  # patterns that leave out what counts as taken were lost, and they matter
     return float(np.log(total) - offset + taken + tilt * room)
 
 

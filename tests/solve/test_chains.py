@@ -36,7 +36,7 @@ def after_a_chain(model: Model, placed: list[int], start: int) -> list[int]:
     chosen = np.isin(model.entry, placed)
     worth = model.goals[0].values.astype(np.float64)
     search = Search(part, worth, np.zeros(model.n_rows), complete(model, chosen), 0)
-    chain_many(part.arrays, search.values, search.state, np.array([start]), 0.0, 0.0, 1)
+    chain_many(part.arrays, search.values, search.state, np.array([start]), search.path, 0.0, 0.0, 1)
     found = part.chosen(search.state.place)
     columns = complete(model, found)
     assert feasible(model, columns)
@@ -81,7 +81,7 @@ def test_who_lost_a_place_in_a_chain_gets_what_is_free() -> None:
     chosen = np.isin(np.arange(model.n_options), [1, 2])
     worth = model.goals[0].values.astype(np.float64)
     search = Search(part, worth, np.zeros(model.n_rows), complete(model, chosen), 0)
-    chain_many(part.arrays, search.values, search.state, np.array([0]), 0.0, 0.0, 1)
+    chain_many(part.arrays, search.values, search.state, np.array([0]), search.path, 0.0, 0.0, 1)
     assert np.flatnonzero(part.chosen(search.state.place)).tolist() == [0, 3]
 
 
@@ -152,7 +152,7 @@ def test_any_chain_leaves_a_plan_that_breaks_no_row_that_is_only_used_up(seed: i
     search = Search(part, worth, np.zeros(model.n_rows), model.column_lower, seed)
     most = np.maximum(part.arrays.upper, part.base)  # some are broken by what is fixed
     for number, entry in itertools.product(range(5), range(model.n_entries)):
-        chain_many(part.arrays, search.values, search.state, np.array([entry]), 1.0, 10.0, number)
+        chain_many(part.arrays, search.values, search.state, np.array([entry]), search.path, 1.0, 10.0, number)
         activity = part.base.copy()
         columns = complete(model, part.chosen(search.state.place))
         columns[model.first_auxiliary :] = model.column_lower[model.first_auxiliary :]

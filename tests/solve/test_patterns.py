@@ -111,6 +111,30 @@ def test_sums_out_of_the_range_of_a_double_are_left_to_logarithms() -> None:
     assert share == pytest.approx([1.0, 1.0])
 
 
+@pytest.mark.parametrize("long_cases", [5, 8])
+@pytest.mark.parametrize("far_above", [85.0, 130.0])
+def test_long_cases_far_above_their_room_that_short_ones_still_beat_are_left_to_logarithms(
+    long_cases: int, far_above: float
+) -> None:
+    weight, most = [70] * long_cases + [20] * 60, 14
+    value = np.array([far_above] * long_cases + [55.0] * 60)
+    tables = tables_of(weight, 416, 0, most, may_close=False)
+    cells = np.empty((len(weight) + 1) * (most + 1) * (int(tables.room[0]) + 1))
+    right = np.zeros(len(weight))
+    worth = logarithmic(tables, 0, value, tables.weight, 1.0, cells, right)
+    best = 55.0 * most + max(long * far_above - long * 55.0 for long in range(long_cases + 1) if fits(long, most))
+    assert best <= worth < best + 100.0
+    found, opened = np.zeros(len(weight)), np.zeros(1)
+    tables = tables._replace(centre=np.array([best]))
+    assert soften_patterns(tables, value, np.zeros(1), 1.0, found, opened) == pytest.approx(worth, rel=1e-12)
+    np.testing.assert_allclose(found, right, atol=1e-9)
+
+
+def fits(long_cases: int, most: int) -> bool:
+    """So many cases of 70 minutes, and of 20 up to the most, into 416."""
+    return 70 * long_cases + 20 * (most - long_cases) <= 416
+
+
 def test_session_that_nobody_can_fill_stays_closed() -> None:
     tables = tables_of([3], 4, 2, 5, may_close=True)
     share, opened = np.ones(1), np.ones(1)
