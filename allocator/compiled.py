@@ -8,6 +8,8 @@ from typing import Any, TypeVar, cast
 
 import numba
 
+UNCOUNTED: Any = {"_nrt": False}
+"""numba's option for code that leaves out its runtime, which counts references; not in its published types."""
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -26,7 +28,7 @@ def compiled_moves(function: Function) -> Function:
 
     Nothing counts references to arrays there, which is half of the time of a move through structures of many of them.
     """
-    return cast(Function, numba.njit(cache=True, nogil=True, _nrt=False)(function))
+    return cast(Function, numba.njit(cache=True, nogil=True, **UNCOUNTED)(function))
 
 
 def is_cold(function: Callable[..., Any]) -> bool:

@@ -1,10 +1,10 @@
 """What an earlier run is worth to the next: `python -m benchmarks.rerun --size M --seeds 11 12 13 --seconds 30`.
 
-Two mornings of one instance: each leaves out another twentieth of the entries and of the sessions without a booking, so
-that 5% went overnight and 5% came. The instance is one of the sketch's under its one weighted goal, or, with `--instance
-NAME`, a shipped one under the daily policy. With another `--change` the sketch's instance stays and one parameter
-changes: journeys of 75 or of 45 minutes at most, where people accept up to 90, or shares of deprivation fifths within 3
-points instead of 2.
+Two mornings of one instance: each leaves out another twentieth of the entries and of the sessions without a booking,
+so that 5% went overnight and 5% came. The instance is one of the sketch's under its one weighted goal, or, with
+`--instance NAME`, a shipped one under the daily policy. With another `--change` the sketch's instance stays and one
+parameter changes: journeys of 75 or of 45 minutes at most, where people accept up to 90, or shares of deprivation
+fifths within 3 points instead of 2.
 A row a goal for the first run, for the second from nothing, and for the second from what the first left, with a third
 of the seconds.
 """

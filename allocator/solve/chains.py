@@ -88,10 +88,10 @@ def step_target(
 @compiled_moves
 def seen(visited: Ints, n_visited: int, session: int) -> bool:
     """Has the chain been in this session."""
+    found = False
     for k in range(n_visited):
-        if visited[k] == session:
-            return True
-    return False
+        found |= visited[k] == session
+    return found
 
 
 @compiled_moves

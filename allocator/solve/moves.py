@@ -24,8 +24,8 @@ class Arrays(NamedTuple):
     entry_start   (n_entries + 1,) options of entry e are entry_start[e]..entry_start[e + 1]
     entry, session, weight  (n_options,) weight in the session's own capacity row
     session_start, session_option  options of session s: session_option[session_start[s]..session_start[s + 1]]
-    session_entry, session_weight  whose those options are, and their weights: read in a row, where who needs more than is
-                  free is passed over
+    session_entry, session_weight  whose those options are, and their weights: read in a row, where who needs more than
+                  is free is passed over
     row_start, row, coefficient  rows beyond the session that each option stands in
     group_start, group  groups that each option is in; weight_start, weight_row, weights: rows of each group
     opening_start, opening_row, opening_coefficient  rows that opening a session stands in
