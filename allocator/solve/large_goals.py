@@ -36,7 +36,7 @@ from allocator.stopwatch import Stopwatch
 
 LAST_PROOF_SHARE, LAST_PROOFS_SHARE = 0.4, 0.4
 """Of the seconds, left for sharpening the prices of the one goal, or of all goals."""
-LAST_LOOK_SHARE, LAST_GLANCE_SHARE = 0.08, 0.03
+LAST_LOOK_SHARE, LAST_GLANCE_SHARE = 0.04, 0.03
 """The same where prices are only looked at: they are sharpened by then, or the model is too large for that."""
 TOGETHER_SHARE = 0.12
 """Of what is left at the beginning, for all goals together."""

@@ -40,7 +40,7 @@ PROOF_SHARE = 0.08
 """Of the seconds of a run on a small model, for certified bounds: its relaxation is solved in no time."""
 AT_ONCE, DIVES = 0.1, 0.5
 """Of the seconds of a goal of a small model on one thread: for what an exact solver does at once, and for dives."""
-RESERVE = (1.0, 1.0)
+RESERVE = (0.3, 1.2)
 """Left for the audit: seconds, and so many times what came before the solve."""
 
 

@@ -193,3 +193,15 @@ def test_a_search_anneals_by_halves_while_the_second_thread_is_free(
     halves = [size for size in cycles if 0.3 * model.n_options < size < 0.7 * model.n_options]
     assert cycles.count(model.n_options) == (2 if busy else 0)
     assert len(halves) == (2 if busy else 6)
+
+
+def test_first_plan_of_very_many_options_is_loaded_from_some_that_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = city()[2]
+    monkeypatch.setattr("allocator.solve.large.MANY", model.n_options // 4)
+    plan = Plan(model, complete(model, model.fixed.copy()), [])
+    with Worker() as worker:
+        part = LargeSearch(plan, 0, lambda: None, worker)._loaded(own_gains(model, 0))
+    assert 0.15 * model.n_options < len(part.option) < 0.35 * model.n_options
+    assert feasible(model, plan.columns)
+    placed = model.entry[np.flatnonzero(plan.chosen & ~model.fixed)]
+    assert len(placed) > 0.2 * model.n_entries
