@@ -96,6 +96,11 @@ class Model:
         return self.n_options + len(self.opening_session)
 
     @cached_property
+    def option_start(self) -> Ints:
+        """Where the options of each entry begin, shape (n_entries + 1,)."""
+        return read_only(np.searchsorted(self.entry, np.arange(self.n_entries + 1)))
+
+    @cached_property
     def opening_column(self) -> Ints:
         """Column of each session's opening, -1 where it needs none, shape (n_sessions,)."""
         columns = np.full(self.n_sessions, -1, dtype=np.int64)

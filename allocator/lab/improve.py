@@ -141,11 +141,10 @@ def exchanges(loader: Loader) -> list[Step]:
     in_session: dict[int, list[int]] = {}
     for option in movable:
         in_session.setdefault(int(model.session[option]), []).append(option)
-    first_option = np.searchsorted(model.entry, np.arange(model.n_entries + 1))
     leaving, coming = [], []
     for option in movable:
         entry, session = int(model.entry[option]), int(model.session[option])
-        for there in range(first_option[entry], first_option[entry + 1]):
+        for there in range(*model.option_start[entry : entry + 2]):
             for other in in_session.get(int(model.session[there]), ()):
                 back = option_of.get((int(model.entry[other]), session))
                 if other > option and back is not None:

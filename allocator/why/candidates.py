@@ -75,6 +75,7 @@ def missed(case: Case, screen: Screen, entry: int, session: int) -> Candidate | 
 def kept_out(case: Case, entry_ids: Sequence[str]) -> Iterator[Candidate]:
     """The options of these entries that a change of one limit, or one more list, would free."""
     alone_in_the_way: dict[str, list[Pair]] = {}
+    one_more: dict[str, Change] = {}
     for entry_id in entry_ids:
         options = case.options_of(entry_id)
         if not len(options):
@@ -87,8 +88,9 @@ def kept_out(case: Case, entry_ids: Sequence[str]) -> Iterator[Candidate]:
             names = {case.labels[at] for at in rows}
             if len(rows) and not listed and case.session_rows[rows].all():
                 listed = True
-                change = one_more_list(case.facts.instance, session_id)
-                yield Candidate(entry_id, change, session_id + NEW_LIST, free=True)
+                if session_id not in one_more:
+                    one_more[session_id] = one_more_list(case.facts.instance, session_id)
+                yield Candidate(entry_id, one_more[session_id], session_id + NEW_LIST, free=True)
             if len(names) == 1:
                 alone_in_the_way.setdefault(names.pop(), []).append((entry_id, session_id))
     for limit in case.policy.limits:

@@ -102,8 +102,7 @@ class Case:
     def options_of(self, entry_id: str) -> Ints:
         """Rows of the options of one entry."""
         entry = self.facts.instance.entry_row[entry_id]
-        low, high = np.searchsorted(self.formulation.entry, [entry, entry + 1])
-        return np.arange(low, high)
+        return np.arange(*self.formulation.option_start[entry : entry + 2])
 
     def unplaced(self) -> list[str]:
         """entry_id of everybody who may be given a place and has none, in order."""

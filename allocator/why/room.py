@@ -53,7 +53,7 @@ class Room:
     def option(self, entry: int, session: int) -> int | None:
         """The option of this pair of rows; None where it is none."""
         model = self.formulation
-        low, high = np.searchsorted(model.entry, [entry, entry + 1])
+        low, high = model.option_start[entry : entry + 2].tolist()
         there = np.flatnonzero(model.session[low:high] == session)
         return int(low + there[0]) if len(there) else None
 
@@ -146,7 +146,7 @@ def tried(
 def elsewhere(room: Room, placement: int, but: Collection[int]) -> int | None:
     """The best other option of a placement's entry that is free now."""
     loader, model = room.loader, room.formulation
-    low, high = np.searchsorted(model.entry, [model.entry[placement], model.entry[placement] + 1])
+    low, high = model.option_start[model.entry[placement] : model.entry[placement] + 2].tolist()
     free = low + np.flatnonzero(loader.addable(low, high) & ~loader.too_few_to_open(low, high))
     free = free[~np.isin(free, list(but))]
     return int(free[np.lexsort([free, *-room.gains[::-1, free]])[0]]) if len(free) else None
