@@ -51,12 +51,13 @@ class WorkerFailedError(RuntimeError):
     """The function in the child raised; the text is its traceback."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Child:
-    """A process that waits for calls, and what it says."""
+    """A process that waits for calls, and what it says. `served`: it has begun a call."""
 
     process: subprocess.Popen[bytes]
     messages: queue.Queue[tuple[str, Any]]
+    served: bool = False
 
     @classmethod
     def started(cls) -> Child:
@@ -134,11 +135,14 @@ class Worker:
             stdin = child.process.stdin
             assert stdin is not None
             deadline = time.monotonic() + seconds + GRACE_SECONDS + STARTUP_SECONDS
-            pickle.dump((function, arguments), stdin, protocol=pickle.HIGHEST_PROTOCOL)
-            stdin.flush()
+            with contextlib.suppress(BrokenPipeError):  # of a child that was killed, whose end is heard below
+                pickle.dump((function, arguments), stdin, protocol=pickle.HIGHEST_PROTOCOL)
+                stdin.flush()
+            begun = False
             while True:
                 kind, payload = self._next(child, deadline)
                 if kind == "started":
+                    begun = child.served = True
                     deadline = time.monotonic() + seconds + GRACE_SECONDS
                 elif kind == "incumbent":
                     incumbents.append(payload)
@@ -148,6 +152,10 @@ class Worker:
                     raise WorkerFailedError(payload)
                 elif kind == "done":
                     return Outcome(payload, tuple(incumbents), killed=False)
+                elif child.served and not begun:
+                    # It was killed before this call; the system may take a while until that is seen.
+                    self.stop()
+                    return self.call(function, *arguments, seconds=seconds, heard=heard)
                 else:
                     self.stop()
                     return Outcome(None, tuple(incumbents), killed=True)

@@ -22,7 +22,7 @@ import numpy as np
 
 from allocator.answer import GoalResult, Limits, Memory, Run
 from allocator.ending import Ending
-from allocator.errors import AllocatorError, AuditFailedError, CancelledError, ContradictionError
+from allocator.errors import AllocatorError, AuditFailedError, CancelledError, ContradictionError, InputError
 from allocator.instance import Instance
 from allocator.lab.changes import changed_instance
 from allocator.lab.scenario_file import BASE, Scenario, Study
@@ -198,9 +198,14 @@ def kept_memory(folder: Path, key: str) -> Memory | None:
 
 
 def kept(folder: Path, key: str) -> Result | None:
-    """The result of a part that was done before."""
+    """The result of a part that was done before. Raises InputError where its file is damaged."""
     path = folder / f"{key}.json"
-    found: Result | None = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        found: Result = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError([f"{path} is damaged: {error}. Maybe delete it: that run is then planned again."]) from error
     return found
 
 

@@ -82,6 +82,10 @@ def plan_table(path: Path) -> pd.DataFrame:
         semicolons = any(";" in head for head in heads)
         hint = " Maybe save it with commas instead of semicolons." if semicolons else maybe(missing[0], heads)
         raise InputError([f"{path} has no column {' and '.join(missing)}; it has {', '.join(heads)}.{hint}"])
+    again = [name for name in WANTED if f"{name}.1" in table]
+    if again:
+        # pandas numbers the columns of one name.
+        raise InputError([f"{path} has the column {' and '.join(again)} twice. Maybe delete one of them."])
     return table
 
 

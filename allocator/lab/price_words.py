@@ -173,7 +173,12 @@ def night_sentence(item: Night) -> str:
 
 def row_words(row: RowTag) -> str:
     """What one unit more on a row gains."""
-    return f"about {row.price:,.2f} {row.unit} (at most {quantity(row.high, row.unit)})"
+    return f"about {price_of(row)} (at most {quantity(row.high, row.unit)})"
+
+
+def price_of(row: RowTag) -> str:
+    """What one unit more on a row is worth: whole figures as a goal's, others with two decimals."""
+    return quantity(int(row.price), row.unit) if row.price.is_integer() else f"{row.price:,.2f} {row.unit}"
 
 
 def nights_section(nights: Sequence[Night]) -> Section:
@@ -182,7 +187,7 @@ def nights_section(nights: Sequence[Night]) -> Section:
     if not nights:
         return Section("nights", title, (), NOTHING)
     cells = [
-        (item.relaxation.what, goal_name(row.goal), f"{row.price:,.2f} {row.unit}", quantity(row.high, row.unit))
+        (item.relaxation.what, goal_name(row.goal), price_of(row), quantity(row.high, row.unit))
         for item in nights
         for row in item.rows
     ]
@@ -192,9 +197,6 @@ def nights_section(nights: Sequence[Night]) -> Section:
 
 def rows_grid(rows: Sequence[RowTag]) -> Grid:
     """One unit more on single rows."""
-    cells = [
-        (row.rule, row.row, goal_name(row.goal), f"{row.price:,.2f} {row.unit}", quantity(row.high, row.unit))
-        for row in rows
-    ]
+    cells = [(row.rule, row.row, goal_name(row.goal), price_of(row), quantity(row.high, row.unit)) for row in rows]
     heads = ("Rule", "Where", "Goal", "One unit more is worth about", "At most")
     return Grid("One unit more where it is worth most", heads, cells, texts=range(5))

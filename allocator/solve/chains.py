@@ -11,6 +11,7 @@ import numpy as np
 
 from allocator.compiled import compiled_moves
 from allocator.instance import Array, Ints
+from allocator.solve.free_places import best_place, fill, place_again
 from allocator.solve.moves import (
     LOG,
     LONGEST_LOG,
@@ -18,13 +19,10 @@ from allocator.solve.moves import (
     State,
     Values,
     begin,
-    best_place,
-    fill,
     fits,
     fits_rows,
     is_open,
     note,
-    place_again,
     put,
     settle,
     take,

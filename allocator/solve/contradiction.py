@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,12 +36,14 @@ class Smallest:
     """Rows that together have no plan.
 
     pins, rows  what a person asked, and the rows of rules that are in the way
-    smallest    no smaller number of pins and rules contradicts; else none of these can be left out, and that is all
+    needed      none of them can be left out; else these are all pins, and time was too short to say more
+    smallest    no smaller number of pins and rules contradicts
     checked     a second solver agrees, and without any one member a plan was exhibited
     """
 
     pins: tuple[int, ...]
     rows: tuple[int, ...]
+    needed: bool
     smallest: bool
     checked: bool
 
@@ -55,6 +58,11 @@ class Questions:
     def __init__(self, problem: Problem, budget: Budget, worker: Worker) -> None:
         self._problem, self._budget, self._worker = problem, budget, worker
         self._ends = time.monotonic() + budget.seconds
+
+    def within(self, share: float) -> Questions:
+        """The same, with such a share of the seconds that are left."""
+        left = max(0.0, self._ends - time.monotonic())
+        return Questions(self._problem, replace(self._budget, seconds=share * left), self._worker)
 
     def has_plan(self, rows: Iterable[int], solver: object = highs) -> bool:
         """Is there a plan that keeps these rows; one that is claimed is looked at in whole numbers."""
@@ -99,13 +107,21 @@ def lines(model: Model, found: Smallest) -> list[str]:
     told += [f"rule {label_of[row]}: {model.rows.keys[row]}" for row in found.rows]
     if found.smallest:
         told.append("Fewer pins and rules do not contradict: without any one of these there is a plan.")
+    elif found.needed:
+        told.append("Without any one of these they do not contradict; there was no time to look for a smaller set.")
     if found.checked:
         told.append("Checked again by a second solver.")
+    if not found.needed:
+        return [*told, "Time was too short to say which of them, and which rule. Maybe give more --seconds."]
     return [*told, "Maybe withdraw one."]
 
 
 def smallest_contradiction(model: Model, questions: Questions) -> Smallest:
-    """The smallest set of pins and rules that has no plan; where time runs out, all pins and no claim."""
+    """The smallest set of pins and rules that has no plan; where time runs out, one of which none can be left out.
+
+    Half of the seconds at most go into the search for the smallest. Where not even the other is found: all pins, and
+    no claim.
+    """
     asking = asking_rows(model)
     pins: list[Part] = [(int(row),) for row in np.flatnonzero(asking)]
     rules = [
@@ -114,16 +130,30 @@ def smallest_contradiction(model: Model, questions: Questions) -> Smallest:
     ]
     parts = [*pins, *(rule for rule in rules if rule)]
     try:
-        chosen = smallest_set(parts, questions)
+        chosen = irreducible(parts, len(pins), questions)
     except NoTimeLeftError:
-        return Smallest(tuple(row for pin in pins for row in pin), (), smallest=False, checked=False)
+        return Smallest(tuple(row for pin in pins for row in pin), (), needed=False, smallest=False, checked=False)
+    smallest = False
+    with suppress(NoTimeLeftError):
+        chosen, smallest = smallest_set(parts, questions.within(0.5), chosen), True
     of_pins = [parts[k][0] for k in chosen if k < len(pins)]
+    of_rules = [parts[k] for k in chosen if k >= len(pins)]
     try:
-        rows = needed_rows(of_pins, [row for k in chosen if k >= len(pins) for row in parts[k]], questions)
+        rows = needed_rows(of_pins, [row for rule in of_rules for row in rule], questions)
         checked = checked_again([*of_pins, *rows], questions)
     except NoTimeLeftError:
-        return Smallest(tuple(of_pins), tuple(parts[k][0] for k in chosen if k >= len(pins)), True, checked=False)
-    return Smallest(tuple(of_pins), tuple(rows), smallest=True, checked=checked)
+        return Smallest(tuple(of_pins), tuple(rule[0] for rule in of_rules), True, smallest, checked=False)
+    return Smallest(tuple(of_pins), tuple(rows), needed=True, smallest=smallest, checked=checked)
+
+
+def irreducible(parts: Sequence[Part], n_pins: int, questions: Questions) -> list[int]:
+    """Numbers of parts that together have no plan, and have one without any of them: pins that all rules forbid first.
+
+    Without a pin there is a plan that keeps all rules, so there is one that keeps fewer.
+    """
+    pins, rules = list(range(n_pins)), list(range(n_pins, len(parts)))
+    pins = needed_parts(rules, pins, parts, questions)
+    return [*pins, *needed_parts(pins, rules, parts, questions)]
 
 
 def matters(model: Model, row: int) -> bool:
@@ -131,11 +161,13 @@ def matters(model: Model, row: int) -> bool:
     return bool(np.isfinite(model.rows.lower[row]) or np.isfinite(model.rows.upper[row]))
 
 
-def smallest_set(parts: Sequence[Part], questions: Questions) -> list[int]:
-    """Numbers of the fewest parts that together have no plan."""
+def smallest_set(parts: Sequence[Part], questions: Questions, known: list[int]) -> list[int]:
+    """Numbers of the fewest parts that together have no plan, as `known` ones have none."""
     corrections: list[set[int]] = []
     while True:
         chosen = fewest_that_meet(corrections, len(parts))
+        if len(chosen) == len(known):
+            return known
         if not questions.has_plan(row for k in chosen for row in parts[k]):
             return chosen
         kept = set(chosen)
@@ -165,26 +197,37 @@ def fewest_that_meet(sets: Sequence[set[int]], n: int) -> list[int]:
 
 
 def needed_rows(pins: Sequence[int], rows: Sequence[int], questions: Questions) -> list[int]:
-    """Of these rows those that are needed for there to be no plan with the pins; halves are left out first."""
-    if not rows or not questions.has_plan(pins):
-        return []
-    return _needed(list(pins), list(rows), questions)
+    """Of these rows those that are needed for there to be no plan with the pins."""
+    parts = [(row,) for row in (*pins, *rows)]
+    numbers = needed_parts(range(len(pins)), range(len(pins), len(parts)), parts, questions)
+    return [parts[k][0] for k in numbers]
 
 
-def _needed(base: list[int], rows: list[int], questions: Questions) -> list[int]:
-    """Divide and conquer (Junker, QuickXplain, 2004): `base` has a plan, with `rows` it has none."""
-    if len(rows) == 1:
-        return rows
-    half = len(rows) // 2
-    first, second = rows[:half], rows[half:]
-    if not questions.has_plan([*base, *first]):
-        return _needed(base, first, questions)
-    if not questions.has_plan([*base, *second]):
-        return _needed(base, second, questions)
-    of_second = _needed([*base, *first], second, questions)
-    if not questions.has_plan([*base, *of_second]):
-        return of_second
-    return [*_needed([*base, *of_second], first, questions), *of_second]
+def needed_parts(base: Sequence[int], more: Sequence[int], parts: Sequence[Part], questions: Questions) -> list[int]:
+    """Of these numbers of more parts those that are needed for there to be no plan with those of the base.
+
+    Halves are left out first (Junker, QuickXplain, 2004).
+    """
+
+    def has_plan(numbers: Sequence[int]) -> bool:
+        return questions.has_plan(row for k in numbers for row in parts[k])
+
+    def needed(base: list[int], more: list[int]) -> list[int]:
+        """`base` has a plan, with `more` it has none."""
+        if len(more) == 1:
+            return more
+        half = len(more) // 2
+        first, second = more[:half], more[half:]
+        if not has_plan([*base, *first]):
+            return needed(base, first)
+        if not has_plan([*base, *second]):
+            return needed(base, second)
+        of_second = needed([*base, *first], second)
+        if not has_plan([*base, *of_second]):
+            return of_second
+        return [*needed([*base, *of_second], first), *of_second]
+
+    return needed(list(base), list(more)) if more and has_plan(base) else []
 
 
 def checked_again(rows: Sequence[int], questions: Questions) -> bool:

@@ -218,7 +218,8 @@ def any_plan(model: Model, core: Bools, limits: Limits, watch: Stopwatch, worker
     budget = Budget(seconds=watch.left / 3, seed=limits.seed, threads=limits.threads)
     result = worker.call(highs.solve, problem, budget, seconds=budget.seconds).result
     if result is not None and result.ending is Ending.INFEASIBLE and core.all():
-        raise contradiction(model, problem, budget, worker)
+        # Nothing is left to plan: all the seconds may go into saying why.
+        raise contradiction(model, problem, replace(budget, seconds=watch.left), worker)
     values: Ints | None = None if result is None else result.values
     return values
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from allocator.compiled import compiled_moves
 from allocator.instance import Array, Bools, Floats, Ints
+from allocator.solve.free_places import fill, place_again
 from allocator.solve.moves import (
     DEEP,
     LOG,
@@ -21,11 +22,9 @@ from allocator.solve.moves import (
     State,
     Values,
     begin,
-    fill,
     fits,
     fits_rows,
     note,
-    place_again,
     put,
     settle,
     take,

@@ -114,8 +114,16 @@ def nearest_miss(facts: Facts, session_ids: Sequence[str], misses: Sequence[Miss
     amount = "" if not figures else f"{figures[0]:g}"
     if figures and figures[-1] > figures[0]:
         amount += f" to {figures[-1]:g}"
-    words = alike[0].words.replace("{}", amount)
+    words = with_figure(alike[0].words, amount)
     return f"{plural(len(alike), 'session')} at {instance.site[site_code]['name']} {is_are(len(alike))} {words}"
+
+
+def with_figure(words: str, figure: str) -> str:
+    """The words of a miss with its figure: 1 day too soon, 2 to 5 days too soon."""
+    for unit in ("day", "minute"):
+        if figure == "1":
+            words = words.replace(f"{{}} {unit}s", f"{{}} {unit}")
+    return words.replace("{}", figure)
 
 
 def distance(change: Change | None) -> tuple[bool, float]:

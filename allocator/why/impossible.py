@@ -25,6 +25,7 @@ from allocator.options import Facts, Options
 from allocator.policy import Policy
 from allocator.rule import Conflict, Limit, closed_sessions, find_conflicts
 from allocator.standing import FIXING, Fixed
+from allocator.why.funnel import with_figure
 
 MOST_SETS = 5_000
 """Sets of bookings that are tried; where that is too few, the whole conflict is shown and nothing is claimed."""
@@ -121,7 +122,7 @@ def told(facts: Facts, policy: Policy, demand: Demand, name: str, removed: Mappi
             session_id = next(session_id for session_id, gone in removed.items() if name in gone)
             miss = screen.miss(facts, demand.entry_id, session_id)
             figure = "" if miss.figure is None else f"{miss.figure:g}"
-            return f"rule {name}: {screen.sentence} ({session_id} is {miss.words.replace('{}', figure)})"
+            return f"rule {name}: {screen.sentence} ({session_id} is {with_figure(miss.words, figure)})"
     return f"its session is {CLOSED}" if name == IN_CONFLICT else name
 
 

@@ -149,6 +149,7 @@ def test_every_kind_of_broken_row_is_a_finding_with_its_number(tmp_path: Path) -
     ("content", "message"),
     [
         (b"entry,session_id\ne1,s1\n", 'has no column entry_id; it has entry, session_id. Maybe "entry".'),
+        (b"entry_id,session_id,session_id\ne1,s1,s2\n", "has the column session_id twice. Maybe delete one of them."),
         (b"entry_id;session_id\ne1;s1\n", "Maybe save it with commas instead of semicolons."),
         (b"", "cannot be read as CSV"),
         (b"entry_id,session_id\n\xff\xfe,s1\n", "Maybe save it as CSV (UTF-8) again."),

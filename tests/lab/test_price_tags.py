@@ -16,7 +16,8 @@ from allocator.certificate import SCALE, held_value
 from allocator.formulation import Formulation
 from allocator.lab.changes import AddedLists, Changes, changed_instance
 from allocator.lab.ground import Ground, ground_of
-from allocator.lab.price_tags import Priced, Relaxation, row_tags, tag, widens
+from allocator.lab.price_tags import Priced, Relaxation, RowTag, row_tags, tag, widens
+from allocator.lab.price_words import price_of
 from allocator.lab.prices import dearest_nights, rescaled, sharpened
 from allocator.lab.relaxations import LIST_MINUTES, of_beds, of_lists, of_night, of_rules, with_parameter
 from allocator.options import Facts
@@ -226,3 +227,11 @@ def test_row_that_is_about_no_night_is_none() -> None:
     _, ground = tight()
     every = next(of_beds(ground.facts.instance, DAILY))
     assert of_night(every, "RAA01 2027-01-01 ward") is None
+
+
+@pytest.mark.parametrize(
+    ("unit", "price", "told"),
+    [("days", 6.0, "6 days"), ("people", 1.0, "1 person"), ("people", 0.5, "0.50 people"), ("pence", 1e5, "£1,000")],
+)
+def test_price_of_a_whole_number_has_no_decimals(unit: str, price: float, told: str) -> None:
+    assert price_of(RowTag("overnight_beds", "RBL20", "urgent_delay", unit, price, 9)) == told

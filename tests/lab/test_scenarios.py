@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from allocator.answer import Limits, Memory
-from allocator.errors import ContradictionError, UsageError
+from allocator.errors import ContradictionError, InputError, UsageError
 from allocator.instance import Instance
 from allocator.lab.changes import Changes, changed_instance
 from allocator.lab.findings import figures_table, findings_of, goals_table, study_figures
@@ -334,6 +334,13 @@ def test_first_writer_wins_and_nothing_half_written_is_read(tmp_path: Path) -> N
     (tmp_path / ".other.x.partial").write_text('{"wh', encoding="utf-8")
     assert kept(tmp_path, "other") is None
     assert sorted(path.name for path in tmp_path.iterdir()) == [".other.x.partial", "k.json"]
+
+
+@pytest.mark.parametrize("content", ["", '{"value": 1'])
+def test_result_that_is_damaged_is_named_and_can_be_deleted(content: str, tmp_path: Path) -> None:
+    (tmp_path / "part.json").write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=r"part\.json is damaged: .* Maybe delete it"):
+        kept(tmp_path, "part")
 
 
 def test_findings_are_what_the_plans_reach(done: tuple[Study, Path, list[str]]) -> None:

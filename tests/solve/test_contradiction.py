@@ -14,7 +14,7 @@ from allocator.formulation import Formulation, formulate
 from allocator.options import build_options
 from allocator.policy import Policy
 from allocator.solve.construct import asking_rows
-from allocator.solve.contradiction import Questions, fewest_that_meet, lines, smallest_contradiction
+from allocator.solve.contradiction import NoTimeLeftError, Questions, fewest_that_meet, lines, smallest_contradiction
 from allocator.solve.exact import goal_problem
 from models.daily import DAILY
 from tests.build import Row, make_facts
@@ -79,6 +79,28 @@ def test_smallest_contradiction_is_the_smallest_of_all_subsets(name: str, worker
     assert all(model.rows.keys[row] in " ".join(told) for row in rows)
 
 
+def test_where_time_runs_out_before_the_smallest_none_of_what_is_named_can_be_left_out(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_long(*_: object) -> list[int]:
+        raise NoTimeLeftError
+
+    monkeypatch.setattr("allocator.solve.contradiction.smallest_set", too_long)
+    minutes = [40, 40, 40, 35, 55, 50, 35, 30]
+    patients: list[Row] = [{"expected_minutes": taken} for taken in minutes]
+    pins = [*(pin(f"e{number}", "s1") for number in range(1, 8)), pin("e8", "s2")]
+    model = model_of(patients, [{"minutes": 240}, {"minutes": 240}], pins)
+    found = smallest_contradiction(model, Questions(goal_problem(model, 0, []), Budget(60.0), worker))
+    assert (found.needed, found.smallest, found.checked) == (True, False, True)
+    rows = [*found.pins, *found.rows]
+    questions = Questions(goal_problem(model, 0, []), Budget(60.0), worker)
+    assert not questions.has_plan(rows)
+    assert all(questions.has_plan([other for other in rows if other != row]) for row in rows)
+    told = lines(model, found)
+    assert not any("e8" in line for line in told)
+    assert told[-3] == ("Without any one of these they do not contradict; there was no time to look for a smaller set.")
+
+
 def test_fewest_that_meet_every_set() -> None:
     assert fewest_that_meet([], 3) == []
     assert fewest_that_meet([{0, 1}, {1, 2}], 3) == [1]
@@ -88,4 +110,5 @@ def test_fewest_that_meet_every_set() -> None:
 def test_where_time_runs_out_nothing_is_claimed(worker: Worker) -> None:
     model = model_of(*LISTS["two pins, one case"])
     found = smallest_contradiction(model, Questions(goal_problem(model, 0, []), Budget(0.0), worker))
-    assert (found.smallest, found.checked, len(found.pins)) == (False, False, 2)
+    assert (found.needed, found.smallest, found.checked, len(found.pins)) == (False, False, False, 2)
+    assert lines(model, found)[-1].startswith("Time was too short")

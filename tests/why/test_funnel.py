@@ -8,7 +8,7 @@ import numpy as np
 
 from allocator.explain import IN_CONFLICT
 from allocator.why.case import Case
-from allocator.why.funnel import Funnel, funnels
+from allocator.why.funnel import Funnel, funnels, with_figure
 from models.daily import DAILY
 from tests.build import make_facts
 from tests.contract.shapes import draw_facts
@@ -63,3 +63,9 @@ def test_entry_without_a_session_of_its_service_has_an_empty_funnel() -> None:
     found = funnel_of(case, "e1")
     assert (found.sessions, found.left, found.steps) == (0, 0, ())
     assert found.sentences() == ["There is no session that is open to its service."]
+
+
+def test_one_is_one_day_and_not_one_days() -> None:
+    assert with_figure("{} days too soon for 10 days' notice", "1") == "1 day too soon for 10 days' notice"
+    assert with_figure("{} days too soon", "2 to 5") == "2 to 5 days too soon"
+    assert with_figure("{} minutes away; the limit is 1 minutes", "41") == "41 minutes away; the limit is 1 minutes"
