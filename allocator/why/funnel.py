@@ -120,9 +120,8 @@ def nearest_miss(facts: Facts, session_ids: Sequence[str], misses: Sequence[Miss
 
 def with_figure(words: str, figure: str) -> str:
     """The words of a miss with its figure: 1 day too soon, 2 to 5 days too soon."""
-    for unit in ("day", "minute"):
-        if figure == "1":
-            words = words.replace(f"{{}} {unit}s", f"{{}} {unit}")
+    if figure == "1":
+        words = words.replace("{} days", "{} day").replace("{} minutes", "{} minute")
     return words.replace("{}", figure)
 
 
