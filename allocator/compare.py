@@ -31,7 +31,7 @@ VERDICT_WORDS: Mapping[Verdict, str] = {
     "worse": "B is worse, proven",
     "same": "the same, proven",
     "undecided": "cannot be told apart at this gap",
-    "not_in_both": "not a goal of both policies: only the plans are compared",
+    "not_in_both": "not a goal of both policies, so that only the plans are compared",
 }
 GROUPS = ("home", "service", "deprivation", "band")
 

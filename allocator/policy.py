@@ -149,24 +149,20 @@ def _apply(
         raise UsageError(f'"{override}" is not NAME.PARAMETER=VALUE, for example max_travel.car_minutes=45.')
     _chosen({**rule_types, **goal_types}, name, "rule or goal")
     value = _value(text.strip())
-    hit = False
     is_goal = any(goal_name == name for goal_name, _ in goals)
-    meant = name in rules or not is_goal or setting == "enabled"  # a goal's namesake is not switched on by the way
-    if meant and name in rule_types and (setting in rule_types[name].model_fields or setting == "enabled"):
-        rules.setdefault(name, {})[setting] = value
-        hit = True
-    for goal_name, settings in goals:
-        if goal_name == name and setting in goal_types[name].model_fields:
-            settings[setting] = value
-            hit = True
-    if not hit:
-        in_force = name in rules or any(goal_name == name for goal_name, _ in goals)
-        # A goal's namesake among the rules may have the parameter where the goal of this policy does not.
-        of_rule = {*rule_types[name].model_fields, "enabled"} if meant and name in rule_types else set[str]()
-        of_goal = set(goal_types[name].model_fields) if name in goal_types and (is_goal or not of_rule) else set[str]()
+    # A goal's namesake among the rules is not switched on by the way.
+    meant = name in rule_types and (name in rules or not is_goal or setting == "enabled")
+    of_rule = {*rule_types[name].model_fields, "enabled"} if meant else set[str]()
+    of_goal = set(goal_types[name].model_fields) if name in goal_types and (is_goal or not of_rule) else set[str]()
+    if setting not in (of_rule | of_goal if is_goal else of_rule):
         fields = of_rule | of_goal
-        why = "has no such parameter" if in_force or name in rule_types else "is not a goal of this policy"
+        why = "has no such parameter" if is_goal or name in rule_types else "is not a goal of this policy"
         raise UsageError(f'{name}.{setting}: "{name}" {why}; it has {sorted(fields)}.{maybe(setting, fields)}')
+    if setting in of_rule:
+        rules.setdefault(name, {})[setting] = value
+    for goal_name, settings in goals:
+        if goal_name == name and setting in of_goal:
+            settings[setting] = value
 
 
 def _value(text: str) -> Any:
@@ -207,7 +203,7 @@ def _known(given: Iterable[str], known: Iterable[str], what: str) -> None:
     known = list(known)
     for name in given:
         if name not in known:
-            raise UsageError(f'No {what} is called "{name}"; known: {sorted(known)}.{maybe(name, known)}')
+            raise UsageError(f'No {what} is called "{name}".{maybe(name, known) or f" Known: {sorted(known)}."}')
 
 
 def _chosen(known: Mapping[str, Any], name: Any, what: str) -> Any:

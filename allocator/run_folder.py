@@ -101,17 +101,17 @@ def stored_table(run_folder: Path, name: str, wanted: tuple[str, ...]) -> pd.Dat
     return frame
 
 
-def stored_json(run_folder: Path, name: str) -> dict[str, Any]:
-    """One JSON file of a run. Raises InputError where it is missing or no JSON object."""
+def stored_json(run_folder: Path, name: str, hint: str = "") -> dict[str, Any]:
+    """One JSON file of a run. Raises InputError, with this hint, where it is missing or no JSON object."""
     path = run_folder / name
     try:
         value = json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise InputError([f"{path} is not there. Maybe {run_folder} is not a run folder."]) from error
     except ValueError as error:
-        raise InputError([f"{path} is not JSON: {error}"]) from error
+        raise InputError([f"{path} is not JSON: {error}.{hint}"]) from error
     if not isinstance(value, dict):
-        raise InputError([f"{path}: given a {type(value).__name__}, wanted a JSON object."])
+        raise InputError([f"{path}: given a {type(value).__name__}, wanted a JSON object.{hint}"])
     return value
 
 

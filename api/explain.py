@@ -33,7 +33,7 @@ def explain_everybody(run_folder: Path, out: Path, *, as_json: bool) -> None:
         raise UsageError(f'"{out}" is there already. Maybe choose another --everybody.')
     table = layers(read_case(run_folder, CATALOGUE))
     write_csv(table, out)
-    line = f"{out}: {len(table):,} entries without a place."
+    line = f"{out}: {len(table):,} entries without a place (those treated or held are not among them)."
     say({"path": str(out), "entries": len(table)} if as_json else [line])
 
 

@@ -105,7 +105,8 @@ def run_scale(scale: Scale, *, as_json: bool = False, out: TextIO | None = None)
     show = printer(COLUMNS, as_json=as_json, out=out)
     rows = []
     for size in dict.fromkeys("S" if size == "S" else "M" for size in scale.sizes):
-        in_own_process(Job(size, 0, ENGINE, scale.seconds or SECONDS[size], scale.threads), compiled)
+        seconds = min(scale.seconds or SECONDS[size], SECONDS[size])
+        in_own_process(Job(size, 0, ENGINE, seconds, scale.threads), compiled)
     for job in jobs(scale):
         rows.append(in_own_process(job, measured))
         show(cells(rows[-1]))

@@ -38,11 +38,12 @@ class RawTable:
 
 
 def clean_header(table: str, source: str, header: Sequence[str]) -> list[str]:
-    """Names without blanks around them, in lower case where that is a name of the contract.
+    """Names without blanks around them, in lower case where that is a name of the contract's table.
 
     Raises InputError where a name stands twice or there are too many columns.
     """
-    known = {column.name for column in schema_table(table).columns} | {"held", "closed", "room_taken"}
+    of_contract = (column.name for known in schema.TABLES if known.name == table for column in known.columns)
+    known = {*of_contract, "held", "closed", "room_taken"}
     names = []
     for number, given in enumerate(header, 1):
         name = given.strip()

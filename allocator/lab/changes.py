@@ -8,6 +8,7 @@ have a booking, a pin, or a test to wait for are neither drawn anew nor dropped.
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import math
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -122,7 +123,7 @@ def wrong(instance: Instance, changes: Changes) -> Iterable[str]:
     ):
         for site in named:
             if site not in sites:
-                yield f'{where}: no site is called "{site}".{maybe(site, sites)}'
+                yield f'{where}: no site is called "{site}".{likely_site(instance, site)}'
     for name in changes.remove_lists:
         if name not in sessions:
             yield f'remove_lists: no session is called "{name}".{maybe(name, sessions)}'
@@ -153,6 +154,14 @@ def wrong(instance: Instance, changes: Changes) -> Iterable[str]:
     for beds in changes.add_beds:
         if beds.end < first:
             yield f"add_beds: no night from {beds.start} to {beds.end} is on {first} or later."
+
+
+def likely_site(instance: Instance, given: str) -> str:
+    """What was probably meant: a code much like it, else the code of the site with a name like it."""
+    frame = instance.frames["sites"]
+    code_of = dict(zip(frame["name"].str.casefold(), frame["site_code"], strict=True))
+    near = difflib.get_close_matches(given.casefold(), code_of, n=1)
+    return maybe(given, instance.site_row) or (f' Maybe "{code_of[near[0]]}".' if near else "")
 
 
 def likely(kind: str, service: str, known: set[tuple[str, str]]) -> str:

@@ -49,7 +49,8 @@ def comparison_lines(found: Comparison) -> list[str]:
 def goal_line(goal: GoalChange) -> str:
     """One goal in a line."""
     told = f"{goal_name(goal.label)}: {quantity(goal.a, goal.unit)} in A, {quantity(goal.b, goal.unit)} in B"
-    return f"{told}; best possible: {range_words(goal)}{VERDICT_WORDS[goal.verdict]}."
+    best = "" if goal.verdict == "not_in_both" else f"best possible: {range_words(goal)}"
+    return f"{told}; {best}{VERDICT_WORDS[goal.verdict]}."
 
 
 def range_words(goal: GoalChange) -> str:

@@ -53,12 +53,14 @@ class GoalReview:
 class Review:
     """What is to be said of a plan made by hand.
 
+    notices       how the file was read, where that was not as wanted
     left_out      (entry_id, session_id) of places that were left out so that the rest keeps every rule
     improvements  of the plan without those; empty where no such part was found
     """
 
     places: int
     added: int
+    notices: tuple[str, ...]
     violations: tuple[Violation, ...]
     goals: tuple[GoalReview, ...]
     left_out: tuple[tuple[str, str], ...]
@@ -83,6 +85,7 @@ def review(instance: Instance, policy: Policy, plan: HandPlan, limits: Limits, r
     return Review(
         places=len(plan.places),
         added=plan.added,
+        notices=plan.notices,
         violations=(*plan.problems, *audited.violations),
         goals=goal_reviews(ground.formulation, policy, list(audited.scores.values()), run, limits),
         left_out=() if legal is None else tuple(pair for pair in listed if pair not in kept),
@@ -136,6 +139,7 @@ def review_figures(review: Review) -> dict[str, Any]:
         "passed": review.passed,
         "places": review.places,
         "bookings_added": review.added,
+        "notices": list(review.notices),
         "violations": [asdict(violation) for violation in review.violations],
         "goals": [{**asdict(goal), "distance": goal.distance} for goal in review.goals],
         "left_out": [{"entry_id": entry, "session_id": session} for entry, session in review.left_out],

@@ -22,7 +22,7 @@ import numpy as np
 
 from allocator.answer import GoalResult, Limits, Memory, Run
 from allocator.ending import Ending
-from allocator.errors import AllocatorError, AuditFailedError, CancelledError, ContradictionError, InputError
+from allocator.errors import AllocatorError, AuditFailedError, CancelledError, ContradictionError
 from allocator.instance import Instance
 from allocator.lab.changes import changed_instance
 from allocator.lab.scenario_file import BASE, Scenario, Study
@@ -30,6 +30,7 @@ from allocator.policy import policy_toml
 from allocator.report.headline import headline
 from allocator.report.write import json_text, npz_bytes
 from allocator.run import allocate
+from allocator.run_folder import stored_json
 from allocator.warm import memory_arrays, memory_from
 from allocator.why.impossible import explained
 
@@ -199,14 +200,10 @@ def kept_memory(folder: Path, key: str) -> Memory | None:
 
 def kept(folder: Path, key: str) -> Result | None:
     """The result of a part that was done before. Raises InputError where its file is damaged."""
-    path = folder / f"{key}.json"
-    if not path.is_file():
+    name = f"{key}.json"
+    if not (folder / name).is_file():
         return None
-    try:
-        found: Result = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError([f"{path} is damaged: {error}. Maybe delete it: that run is then planned again."]) from error
-    return found
+    return stored_json(folder, name, " Maybe delete it: that run is then planned again.")
 
 
 def keep(folder: Path, key: str, result: Result) -> Result:

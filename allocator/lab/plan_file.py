@@ -2,7 +2,7 @@
 
 Whatever is wrong with a row is a finding with its number, never a crash: the rest of the plan is still judged.
 Bookings and offers are kept whether the file lists them or not. Other columns are ignored, so that the
-allocation.csv of a run can be read too.
+allocation.csv of a run can be read too. The file may be what a spreadsheet saves: it is read as the tables are.
 """
 
 from __future__ import annotations
@@ -11,19 +11,17 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from allocator.allocation import Placement, fixed_placements
 from allocator.errors import InputError, maybe
 from allocator.instance import Instance
+from allocator.intake.raw import RawTable, without_blank_rows
+from allocator.intake.text_file import read_csv
 from allocator.options import Facts
-from allocator.report.safe import read_csv
+from allocator.report.safe import plain_text
 from allocator.rule import Violation
 
 WANTED = ("entry_id", "session_id")
 MOST_BYTES = 64 * 2**20
-FIRST_ROW = 2
-"""Row 1 of the file is the header."""
 MOST_GUESSES = 20
 """Unknown ids for which a likely one is looked up: each takes a look at every id."""
 
@@ -34,24 +32,30 @@ class HandPlan:
 
     problems  what is wrong with rows of the file
     added     bookings and offers that the file does not list
+    notices   what was done in reading, without anybody's data
     """
 
     places: tuple[Placement, ...]
     rows: int
     problems: tuple[Violation, ...]
     added: int
+    notices: tuple[str, ...] = ()
 
 
 def read_plan(path: Path, facts: Facts) -> HandPlan:
     """Read a plan made by hand. Raises InputError where the file is no plan at all."""
-    table = plan_table(path)
+    raw = plan_table(path)
     state = {(place.entry_id, place.session_id): place.state for place in fixed_placements(facts)}
     places: list[Placement] = []
     problems: list[Violation] = []
     rows_of: dict[tuple[str, str], list[int]] = defaultdict(list)
-    pairs = zip(*(table[name].str.strip() for name in WANTED), strict=True)
-    for row, (entry_id, session_id) in enumerate(pairs, FIRST_ROW):
+    pairs = (raw.frame[name].map(plain_text).str.strip() for name in WANTED)
+    for row, cells, entry_id, session_id in zip(raw.row.tolist(), raw.ragged.tolist(), *pairs, strict=True):
         found = row_problems(facts.instance, row, entry_id, session_id, guess=len(problems) < MOST_GUESSES)
+        if cells:
+            # A comma too many or too few moves ids under other names.
+            message = f"row {row} has {cells} cells; wanted: {len(raw.frame.columns)}, as the header has"
+            found = [Violation("plan_file", message, (entry_id,) if entry_id else ())]
         problems += found
         if not found:
             rows_of[entry_id, session_id].append(row)
@@ -63,30 +67,23 @@ def read_plan(path: Path, facts: Facts) -> HandPlan:
             problems.append(Violation("plan_file", message, (entry_id,)))
     listed = {(place.entry_id, place.session_id) for place in places}
     missing = [place for place in fixed_placements(facts) if (place.entry_id, place.session_id) not in listed]
-    return HandPlan((*places, *missing), len(table), tuple(problems), len(missing))
+    return HandPlan((*places, *missing), len(raw.row), tuple(problems), len(missing), raw.notices)
 
 
-def plan_table(path: Path) -> pd.DataFrame:
+def plan_table(path: Path) -> RawTable:
     """The rows of the file, every cell as text. Raises InputError: what was given, what was wanted."""
     if not path.is_file():
         raise InputError([f'There is no file "{path}"; wanted: a CSV with the columns {" and ".join(WANTED)}.'])
     if path.stat().st_size > MOST_BYTES:
         raise InputError([f"{path} has {path.stat().st_size:,} bytes; wanted: {MOST_BYTES:,} at most."])
-    try:
-        table = read_csv(path)
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError([f"{path} cannot be read as CSV: {error}. Maybe save it as CSV (UTF-8) again."]) from error
-    missing = [name for name in WANTED if name not in table]
+    raw = without_blank_rows(read_csv("plan", path))
+    heads = list(map(str, raw.frame.columns))
+    missing = [name for name in WANTED if name not in heads]
     if missing:
-        heads = list(map(str, table.columns))
         semicolons = any(";" in head for head in heads)
         hint = " Maybe save it with commas instead of semicolons." if semicolons else maybe(missing[0], heads)
         raise InputError([f"{path} has no column {' and '.join(missing)}; it has {', '.join(heads)}.{hint}"])
-    again = [name for name in WANTED if f"{name}.1" in table]
-    if again:
-        # pandas numbers the columns of one name.
-        raise InputError([f"{path} has the column {' and '.join(again)} twice. Maybe delete one of them."])
-    return table
+    return raw
 
 
 def row_problems(instance: Instance, row: int, entry_id: str, session_id: str, *, guess: bool) -> list[Violation]:

@@ -75,6 +75,7 @@ class RowTag:
     row: str
     goal: str
     unit: str
+    sense: str
     price: float
     high: int
 
@@ -179,7 +180,7 @@ def row_tags(priced: Priced, rows: Ints) -> Iterator[RowTag]:
         bound = bound_of(wider, k, floors, used, certificate.scale, bool(certificate.by_session[k]))
         high = (bound - priced.values[k]) * (1 if goal.sense == "max" else -1)
         worth = round(price / certificate.scale, 3)
-        yield RowTag(label_of[row], model.rows.keys[row], goal.label, goal.unit, worth, high)
+        yield RowTag(label_of[row], model.rows.keys[row], goal.label, goal.unit, goal.sense, worth, high)
 
 
 def bounds_on(priced: Priced, ground: Ground, values: Sequence[int]) -> tuple[int, ...]:

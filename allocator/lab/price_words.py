@@ -59,8 +59,12 @@ def tag_sentence(item: Tag) -> str:
 
 def gain_words(goal: GoalTag) -> str:
     """A gain: about so much, at most so much."""
-    less = "less" if goal.sense == "min" else "more"
-    return f"about {quantity(goal.estimate, goal.unit)} {less} (at most {quantity(goal.high, goal.unit)})"
+    return f"about {quantity(goal.estimate, goal.unit)} {better(goal)} (at most {quantity(goal.high, goal.unit)})"
+
+
+def better(tag: GoalTag | RowTag) -> str:
+    """Which way is better on a goal."""
+    return "less" if tag.sense == "min" else "more"
 
 
 def again_sentence(item: Finding) -> str:
@@ -173,7 +177,7 @@ def night_sentence(item: Night) -> str:
 
 def row_words(row: RowTag) -> str:
     """What one unit more on a row gains."""
-    return f"about {price_of(row)} (at most {quantity(row.high, row.unit)})"
+    return f"about {price_of(row)} {better(row)} (at most {quantity(row.high, row.unit)})"
 
 
 def price_of(row: RowTag) -> str:

@@ -16,7 +16,7 @@ MOST_LINES = 40
 
 def review_lines(review: Review, instance: Instance) -> list[str]:
     """A plan made by hand: what it breaks, what it reaches, what would improve it."""
-    lines = [f"{plural(review.places, 'place')} in the plan" + bookings_words(review.added) + "."]
+    lines = [*review.notices, f"{plural(review.places, 'place')} in the plan" + bookings_words(review.added) + "."]
     if review.passed:
         lines.append("It keeps every rule.")
     else:

@@ -10,14 +10,16 @@ keeping what plan and relaxation share. What it brings: docs/decisions/0032-dive
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
 from allocator.answer import silent
 from allocator.backends.process import Worker
-from allocator.certificate import goal_rows
+from allocator.certificate import SCALE, PricesTooLargeError, goal_rows, whole_prices
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
+from allocator.option_losses import may_be_better, priced_goal
 from allocator.solve.construct import own_gains
 from allocator.solve.dual import solve_dual
 from allocator.solve.improve import move, move_budget, prepare
@@ -37,6 +39,9 @@ ROUNDS_OF_A_STEP = 5
 FEW = 180
 """Free options that an exact solver places well in no time."""
 FINISH_SECONDS = 1.0
+FEW_LEFT = 1_000, 0.5
+"""Options that a better plan may have, at most, and their share, of which an exact solver finds the best: no more dives
+then."""
 SURE = 0.999
 """A pattern with this share is fixed without another."""
 NOISE = 0.1
@@ -56,7 +61,7 @@ def improve_by_dives(
     done: Callable[[], bool] = lambda: False,
     tell: Callable[[float], None] = silent,
 ) -> Floats | None:
-    """Improve goal len(held) of a plan until the pace ends, somebody is `done`, or nothing can be better.
+    """Improve goal len(held) of a plan until the pace ends, somebody is `done`, or few options can be in a better one.
 
     Row prices (n_rows + n_held,) that prove a bound by sessions on that goal; None where they would be those of a sum
     of goals, or time was short. `tell` hears that bound on its gains.
@@ -80,7 +85,10 @@ def improve_by_dives(
     if alone:
         tell(bound)
     share, dives = KEPT, 0
+    few = partial(few_may_be_better, model, held, prices) if alone and np.isfinite(bound) else None
     while not stop() and bound >= (cutoff := float(gains @ plan.columns) + step):
+        if few is not None and few(model.goals[k].value(plan.columns)):
+            break
         kept = np.zeros(model.n_options, dtype=bool)
         if dives >= FREE_DIVES:
             kept = plan.chosen & (random.random(model.n_sessions) < share)[model.session]
@@ -95,6 +103,22 @@ def improve_by_dives(
         dives += 1
         pace.step()
     return prices if alone and np.isfinite(bound) else None
+
+
+def few_may_be_better(model: Model, held: Sequence[int], prices: Floats, value: int) -> bool:
+    """Are those options few that a plan better than this value of goal len(held) may have, by these prices."""
+    few = min(FEW_LEFT[0], FEW_LEFT[1] * model.n_options)
+    return int((may_be_better_by(model, held, prices, value) & ~model.fixed).sum()) <= few
+
+
+def may_be_better_by(model: Model, held: Sequence[int], prices: Floats, value: int) -> Bools:
+    """(n_options,) which options a plan better than this value of goal len(held) may have, by these prices."""
+    whole = whole_prices(prices)
+    try:
+        goal = priced_goal(model, len(held), held, whole, SCALE, True, value)
+    except PricesTooLargeError:
+        return np.ones(model.n_options, dtype=bool)
+    return may_be_better(model, goal)
 
 
 def first_prices(model: Model, gains: Floats, held: Sequence[int], pace: Pace) -> Floats:

@@ -16,7 +16,7 @@ from allocator.backends.process import Worker
 from allocator.certificate import with_held
 from allocator.ending import Ending
 from allocator.formulation import Model
-from allocator.instance import Ints
+from allocator.instance import Bools, Ints
 from allocator.row_products import activities
 
 BACKENDS: Mapping[str, Callable[[Problem, Budget, Incumbent], Result]] = {
@@ -27,8 +27,8 @@ BACKENDS: Mapping[str, Callable[[Problem, Budget, Incumbent], Result]] = {
 }
 
 
-OWN_SHARE = 0.85
-"""Of the seconds until a solver is killed, what it is told to take."""
+OWN_SHARE, LONGEST_OVERRUN = 0.85, 2.0
+"""Of the seconds until a solver is killed, what it is told to take: at least such a share, and all but so many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,14 +85,19 @@ def solve_goal(
     budget: Budget,
     worker: Worker,
     claimed: Callable[[int], None] = silent,
+    among: Bools | None = None,
 ) -> GoalSolve:
     """Goal k by one backend, within the budget; the child is killed when it overruns.
 
-    `claimed` hears of every bound that the backend claims on the way.
+    `claimed` hears of every bound that the backend claims on the way. Other options than those `among` (n_options,) and
+    those of `start` are left out: where no better plan has any of them, what is claimed holds for all.
     """
-    problem = with_sums(model, goal_problem(model, k, held, start))
+    problem = goal_problem(model, k, held, start)
+    if among is not None:
+        problem = replace(problem, column_upper=without_others(model, among, start))
+    problem = with_sums(model, problem)
     # The solver's own limit comes first, for only a solver that ends by itself hands back its bound.
-    own = replace(budget, seconds=OWN_SHARE * budget.seconds)
+    own = replace(budget, seconds=max(OWN_SHARE * budget.seconds, budget.seconds - LONGEST_OVERRUN))
     goal = model.goals[k]
 
     def in_goal_units(bound: int | None) -> int | None:
@@ -110,6 +115,16 @@ def solve_goal(
     best = best_of(problem, [values for values, _ in outcome.incumbents])
     bounds = [bound for _, bound in outcome.incumbents if bound is not None]
     return GoalSolve(columns_of(model, best), in_goal_units(max(bounds, default=None)), Ending.TIME_LIMIT)
+
+
+def without_others(model: Model, among: Bools, start: Ints | None) -> Ints:
+    """(n_columns,) upper ends, 0 for options that are neither among these, nor in the start, nor fixed."""
+    kept = among | model.fixed
+    if start is not None:
+        kept = kept | (start[: model.n_options] > 0)
+    upper = model.column_upper.copy()
+    upper[: model.n_options][~kept] = 0
+    return upper
 
 
 def columns_of(model: Model, values: Ints | None) -> Ints | None:

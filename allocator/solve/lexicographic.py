@@ -9,7 +9,9 @@ keeps every row is returned, and the ending says how far the work came.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -20,12 +22,12 @@ from allocator.backends.process import Worker, awaited, side_by_side
 from allocator.certificate import held_value
 from allocator.ending import Ending
 from allocator.errors import NoPlanError
-from allocator.formulation import Model
+from allocator.formulation import GoalVector, Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.options import spans
 from allocator.solve.construct import asked_for, construct, option_rank
 from allocator.solve.contradiction import contradiction
-from allocator.solve.dive import improve_by_dives
+from allocator.solve.dive import improve_by_dives, may_be_better_by
 from allocator.solve.dual import MANY
 from allocator.solve.exact import GoalSolve, goal_problem, is_small, solve_goal
 from allocator.solve.large_goals import SHORTEST_SECONDS, Found, goal_share, search_large
@@ -135,13 +137,20 @@ def improve_small(
 ) -> tuple[GoalSolve, Floats | None]:
     """One goal of a small model: exactly, and by dives where that takes long; side by side on two threads.
 
+    What dives end with is finished by an exact solver, among the options that a better plan may have at their prices.
     On one thread, or with work instead of time, so that threads change nothing, it is one after the other: what an
-    exact solver does at once, dives, and an exact solver from what they found. Also prices that a dive began from.
+    exact solver does at once, dives, and the finish. Also prices that a dive began from.
     """
     model, k = plan.model, len(held)
 
-    def exact(worker: Worker, start: Ints, budget: Budget) -> GoalSolve:
-        return solve_goal(model, k, list(held), start, "highs", budget, worker, claimed=teller.claimed)
+    def exact(worker: Worker, budget: Budget, among: Bools | None = None) -> GoalSolve:
+        return solve_goal(
+            model, k, list(held), plan.columns, "highs", budget, worker, claimed=teller.claimed, among=among
+        )
+
+    def finish(worker: Worker, prices: Floats | None, share: float) -> GoalSolve:
+        among = None if prices is None else may_be_better_by(model, held, prices, model.goals[k].value(plan.columns))
+        return exact(worker, share_of(budget, share), among)
 
     def dives(pace: Pace, is_done: Callable[[], bool]) -> Floats | None:
         def done() -> bool:
@@ -153,23 +162,45 @@ def improve_small(
     prices = None
     if budget.work is None and budget.threads > 1:
         with side_by_side(workers[:1]) as pool:
-            future = pool.submit(exact, plan.columns, budget)
-            prices = dives(Pace(budget.seconds), future.done)
-            solved = awaited(future, teller.heard)
+            begun = Pace(budget.seconds)
+            future = pool.submit(exact, budget)
+            prices = dives(begun, future.done)
+            if prices is not None and not begun.over and not future.done():
+                workers[1].tick = partial(heard_beside, future, workers[1], teller)
+                finished = finish(workers[1], prices, 1.0 - begun.by_clock)
+                workers[1].tick = teller.heard
+                plan.offer(finished.columns, held)
+                if finished.ending is Ending.OPTIMAL:
+                    workers[0].stop()
+                solved = better_claim(model.goals[k], finished, awaited(future, teller.heard))
+            else:
+                solved = awaited(future, teller.heard)
     else:
         begun = Pace(budget.seconds, budget.work)
-        solved = exact(workers[0], plan.columns, share_of(budget, AT_ONCE))
+        solved = exact(workers[0], share_of(budget, AT_ONCE))
         plan.offer(solved.columns, held)
         if solved.ending is not Ending.OPTIMAL:
             prices = dives(begun.part(DIVES), lambda: False)
-            rest = share_of(budget, max(0.0, 1.0 - begun.by_clock))
-            again = exact(workers[0], plan.columns, rest)
-            bounds = [bound for bound in (solved.solver_bound, again.solver_bound) if bound is not None]
-            better = max if model.goals[k].sense == "min" else min
-            solved = replace(again, solver_bound=better(bounds, default=None))
+            solved = better_claim(model.goals[k], finish(workers[0], prices, 1.0 - begun.by_clock), solved)
     plan.offer(solved.columns, held)
     met = solved.solver_bound == model.goals[k].value(plan.columns)
     return (replace(solved, ending=Ending.OPTIMAL) if met else solved), prices
+
+
+def heard_beside(other: Future[GoalSolve], worker: Worker, teller: Teller) -> None:
+    """The worker is still at it; it is stopped where another has finished."""
+    teller.heard()
+    if other.done():
+        worker.stop()
+
+
+def better_claim(goal: GoalVector, last: GoalSolve, other: GoalSolve) -> GoalSolve:
+    """The last of two solves of a goal, or the one that is proven, with the better of their claims."""
+    if other.ending is Ending.OPTIMAL:
+        return other
+    bounds = [bound for bound in (last.solver_bound, other.solver_bound) if bound is not None]
+    better = max if goal.sense == "min" else min
+    return replace(last, solver_bound=better(bounds, default=None))
 
 
 def share_of(budget: Budget, share: float) -> Budget:

@@ -59,12 +59,14 @@ class Proposed:
 
     rough: more time would have made the prices themselves better
     earlier: sharpened ones of an earlier run
+    another: others with entries as units, which may prove more
     """
 
     prices: Floats
     sharpened: Sharpened | None = None
     rough: bool = False
     earlier: Floats | None = None
+    another: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +206,8 @@ def prove(
             return found
         proposed = Proposed(proposed_prices(model, k, held, PROPOSAL_SHARE * seconds, limits, worker))
     start, settled = entry_prices(model, own_gains(model, k), proposed.prices), 0
-    found, earlier = best_proof(model, k, held, [proposed.prices]), proposed.earlier
+    candidates = [proposed.prices] if proposed.another is None else [proposed.prices, proposed.another]
+    found, earlier = best_proof(model, k, held, candidates), proposed.earlier
     if proposed.sharpened is not None:
         (start, settled), earlier = proposed.sharpened, None
         found = better_proof(model, k, held, found, start, by_session=True)

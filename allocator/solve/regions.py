@@ -111,8 +111,16 @@ def correct_part(task: Task) -> Floats:
     return prices
 
 
-def improve_part(task: Task) -> Bools:
-    """Placements (n_options,) no worse than those of the plan, moved goal by goal."""
+@dataclass(frozen=True, eq=False)
+class Improved:
+    """Placements (n_options,) no worse than those of the plan, and prices (n_rows,) of a goal that stands alone."""
+
+    chosen: Bools
+    prices: Floats | None
+
+
+def improve_part(task: Task) -> Improved:
+    """A plan moved goal by goal."""
     make_room()
     assert task.start is not None
     assert task.prices is not None
@@ -131,7 +139,7 @@ def improve_part(task: Task) -> Bools:
                 seconds = (deadline - time.monotonic()) / (len(moved) - moved.index(k))
                 large.one(held, Pace(max(0.0, seconds), limits.work))
             held.append(held_value(model, k, goal.value(plan.columns)))
-    return plan.chosen
+    return Improved(plan.chosen, large.prices if len(moved) == 1 else None)
 
 
 def make_room() -> None:
@@ -151,7 +159,7 @@ def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, 
     watch = watch.reserving(EVALUATIONS * evaluation + begun)
     give_back()
     plan = Plan(model, complete(model, model.fixed.copy()), [])
-    cancelled, prices = False, dict[int, Floats]()
+    cancelled, prices, others = False, dict[int, Floats](), dict[int, Floats]()
     try:
         regions = cut_into_regions(model, most)
         solve_regions(plan, regions, prices, limits, watch, crew)
@@ -163,12 +171,12 @@ def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, 
     if not cancelled and watch.left > EVALUATIONS_TO_JOIN * evaluation:
         try:
             correct_prices(plan, prices, limits, watch, crew)
-            improve_joined(plan, prices, limits, watch, crew)
+            others = improve_joined(plan, prices, limits, watch, crew)
         except KeyboardInterrupt:
             cancelled = True
     values = goal_values(model, plan.columns)
     proposed = {k: prices.get(k, np.zeros(model.n_rows + k)) for k in range(len(model.goals))}
-    priced = {k: Proposed(found) for k, found in proposed.items()}
+    priced = {k: Proposed(found, another=others.get(k)) for k, found in proposed.items()}
     certificate, bounds = prove_all(model, values, priced, 0.0, replace(limits, threads=1))
     usual = Ending.WORK_LIMIT if limits.work is not None else Ending.TIME_LIMIT
     ended = GoalSolve(None, None, Ending.CANCELLED if cancelled else usual, watch.elapsed)
@@ -246,11 +254,16 @@ def correct_prices(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
             prices[k][model.n_rows :] = row[len(place.row) : len(place.row) + k]
 
 
-def improve_joined(plan: Plan, prices: dict[int, Floats], limits: Limits, watch: Stopwatch, crew: Crew) -> None:
-    """Move everybody, over the borders too, to options that are near the best of their entry."""
+def improve_joined(
+    plan: Plan, prices: dict[int, Floats], limits: Limits, watch: Stopwatch, crew: Crew
+) -> dict[int, Floats]:
+    """Move everybody, over the borders too, to options that are near the best of their entry.
+
+    A goal that stands alone has other prices (n_rows + k,) then, which know nothing of options further off.
+    """
     model = plan.model
     if not moved_goals(model):
-        return
+        return {}
     loss = least_losses(model, prices)
     loss[plan.chosen] = -np.inf
     if model.n_options > MOST_TOGETHER:
@@ -263,11 +276,18 @@ def improve_joined(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
     task = joined_task(("together", 0), part, place, plan, prices, limits)
     del part
     give_back()
-    answers: dict[Key, Bools] = {}
+    answers: dict[Key, Improved] = {}
     done_by(crew, improve_part, [task], answers, teller(plan, watch))
+    found = answers[task.key]
     chosen = np.zeros(model.n_options, dtype=bool)
-    chosen[place.option[answers[task.key]]] = True
+    chosen[place.option[found.chosen]] = True
     plan.offer(complete(model, chosen), ())
+    if found.prices is None:
+        return {}
+    (k,) = moved_goals(model)
+    candidate = prices[k].copy()
+    candidate[place.row] = found.prices
+    return {k: candidate}
 
 
 def joined_part(plan: Plan, option: Ints) -> tuple[Model, Place]:

@@ -1,19 +1,12 @@
 """What placing an entry would cost each goal, from the prices of the certificate: proven, and estimated.
 
-The certificate of goal k bounds k over all plans as good as ours on the goals before it:
-    scale x goal <= total = rows + sum of units       (`allocator.certificate`; larger is better)
-where each unit, an entry or a session, is counted at the most that it can be worth. A plan that has the option o
-cannot have more from the unit of o than that unit with o in it is worth. So over the plans that have o
-    scale x goal <= total - (unit - unit with o),
-and over all plans that place the entry, the largest of these over its options. The difference is never below 0. Hence:
+A plan that has an option is bounded by the total of the certificate less the option's loss (`allocator.option_losses`).
+So over all plans that place the entry, the total falls by the smallest loss of its options, which is never below 0:
 
 proven     every plan that places the entry, and is as good as ours on the goals before, is at least so much worse
            than ours on goal k. It errs downwards: the true cost may be more, by the gap of the goal and then some.
-estimated  (unit - unit with o) / scale, by how much the bound itself falls: near the true cost where the prices are
-           good, on neither side of it for certain.
-
-With the session as the unit, o's case takes its minutes and its place first, and the best pattern fills what is left;
-the entry's own option may then be counted once more, which errs on the side of a lower cost.
+estimated  the loss / scale, by how much the bound itself falls: near the true cost where the prices are good, on
+           neither side of it for certain.
 """
 
 from __future__ import annotations
@@ -22,17 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from allocator.certificate import entries_part, entry_values, sessions_part, sign_of, terms_of
-from allocator.formulation import Model
 from allocator.instance import Ints
-from allocator.session_bound import SessionProblems, session_values
-from allocator.session_pattern import NEVER, best_patterns_of
+from allocator.option_losses import Priced, option_losses, priced_goal
 from allocator.why.case import Case
-
-IMPOSSIBLE = 2**62
-"""What an option costs that no plan can have."""
-GROUPS_AT_ONCE = 4_000
-"""Sessions with one case set aside that are looked at together; each holds a copy of its session's options."""
 
 
 @dataclass(frozen=True)
@@ -45,23 +30,6 @@ class Cost:
     estimated: float
 
 
-@dataclass(frozen=True, eq=False)
-class Priced:
-    """One goal of a case at the prices of its certificate, larger is better.
-
-    slack     total - scale x our value, in whole numbers: what a loss must exceed to prove a cost
-    reduced   (n_columns,) reduced prices
-    unit      what the unit of each entry (n_entries,) or session (n_sessions,) is worth
-    """
-
-    k: int
-    scale: int
-    slack: int
-    reduced: Ints
-    unit: Ints
-    by_session: bool
-
-
 def priced_goals(case: Case) -> tuple[Priced, ...]:
     """Every goal of the case that has a certificate, in order."""
     proven = case.certificate.proven
@@ -71,61 +39,9 @@ def priced_goals(case: Case) -> tuple[Priced, ...]:
 def priced(case: Case, k: int) -> Priced:
     """Goal k at the prices of its certificate."""
     model, certificate = case.formulation, case.certificate
-    by_session, scale = bool(certificate.by_session[k]), certificate.scale
     held = [int(value) for value in certificate.held[k, :k]]
-    terms = terms_of(model, k, held, certificate.prices[k, : model.n_rows + k], scale, by_session)
-    reduced = terms.reduced
-    unit = session_values(model.sessions, reduced) if by_session else entry_values(model, reduced)
-    total = terms.rows_part + (sessions_part(model, reduced) if by_session else entries_part(model, reduced))
-    slack = total - sign_of(model, k) * scale * (case.values[k] - model.goals[k].constant)
-    return Priced(k, scale, slack, reduced, unit, by_session)
-
-
-def option_losses(model: Model, goal: Priced, options: Ints) -> Ints:
-    """By how much the total falls if each of these options is in the plan, (n,) whole; IMPOSSIBLE where none has it."""
-    if not goal.by_session:
-        losses: Ints = goal.unit[model.entry[options]] - goal.reduced[options]
-        return losses
-    problems = model.sessions
-    sessions, weight = model.session[options], problems.weight[options]
-    width = int(weight.max(initial=0)) + 1
-    groups, group = np.unique(sessions * width + weight, return_inverse=True)
-    rest = np.concatenate(
-        [
-            patterns_beside(problems, goal.reduced, part // width, part % width)
-            for part in np.array_split(groups, max(1, len(groups) // GROUPS_AT_ONCE))
-        ]
-    )[group]
-    with_option = rest + goal.reduced[options]
-    opened = problems.opening[sessions]
-    with_option += np.where(opened >= 0, goal.reduced[opened], 0)
-    fixed = np.zeros(model.n_sessions, dtype=np.int64)
-    np.add.at(fixed, model.session[model.fixed], goal.reduced[: model.n_options][model.fixed])
-    with_option += fixed[sessions]
-    return np.where(rest == NEVER, IMPOSSIBLE, goal.unit[sessions] - with_option)
-
-
-def patterns_beside(problems: SessionProblems, reduced: Ints, sessions: Ints, weight: Ints) -> Ints:
-    """(n,) the best pattern of each session beside one case of this weight; NEVER where that case does not fit."""
-    room, fewest, most = (side[sessions] for side in problems.left)
-    fits = (room >= weight) & (most >= 1)
-    counts = np.diff(problems.start)[sessions]
-    start = np.concatenate([[0], np.cumsum(counts)])
-    offset = np.arange(start[-1]) - np.repeat(start[:-1], counts)
-    option = problems.option[np.repeat(problems.start[sessions], counts) + offset]
-    candidates = np.arange(len(option))
-    best, _ = best_patterns_of(
-        start,
-        candidates,
-        ~problems.fixed[option],
-        reduced[option],
-        problems.weight[option],
-        np.maximum(room - weight, 0),
-        np.maximum(fewest - 1, 0),
-        np.maximum(most - 1, 0),
-        False,
-    )
-    return np.where(fits, best, NEVER)
+    prices = certificate.prices[k, : model.n_rows + k]
+    return priced_goal(model, k, held, prices, certificate.scale, bool(certificate.by_session[k]), case.values[k])
 
 
 def costs(case: Case, goals: tuple[Priced, ...], options: Ints) -> list[tuple[Cost, ...]]:

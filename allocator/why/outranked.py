@@ -16,9 +16,10 @@ from scipy import sparse
 
 from allocator.formulation import Model
 from allocator.instance import Bools, Ints
+from allocator.option_losses import Priced
 from allocator.options import spans
 from allocator.why.case import Case
-from allocator.why.cost import Cost, Priced, costs, priced_goals
+from allocator.why.cost import Cost, costs, priced_goals
 from allocator.why.funnel import is_are
 from allocator.words import goal_name, plural, quantity
 

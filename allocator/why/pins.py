@@ -2,7 +2,7 @@
 
 at least   a plan without it was found that is so much better on the first goal on which it differs from the run's
 at most    no plan without it, as good on the goals before, is better by more: the certificate with no price on its row
-exact      small instances are solved: then the first figure is the price itself
+exact      small instances are solved: then both figures are the price itself
 
 A run that is not the best possible may be improved for other reasons too; "at least" then says what the change of
 this one row made possible near the places that it is about.
@@ -89,8 +89,9 @@ def pin_price(case: Case, label: str, demand: Demand, worker: Worker) -> PinPric
     better = better if better is not None else found_better(case, relaxed, row, wanted=demand.wanted)
     for k, (old, new) in enumerate(zip(ours, better, strict=True)):
         if new > old:
-            goal, bound = relaxed.goals[k], most(case, relaxed, k)
-            return PinPrice(demand.words, demand.wanted, goal.label, goal.unit, new - old, bound, exact)
+            goal, price = relaxed.goals[k], new - old
+            bound = price if exact else most(case, relaxed, k)
+            return PinPrice(demand.words, demand.wanted, goal.label, goal.unit, price, bound, exact)
         if new < old:
             break
     return replace(nothing, exact=exact)

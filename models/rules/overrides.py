@@ -1,7 +1,7 @@
 """overrides: pins and vetoes that a person recorded.
 
-The latest row for the same entry, session and site wins. A row means its session where it names one,
-else its site, else any place at all.
+The latest row for the same entry, session and site wins; a pin and a veto of one moment are both in force,
+and stop the run. A row means its session where it names one, else its site, else any place at all.
     must:  sum of x[e, s] over the sessions meant >= 1
     never: sum of x[e, s] over the sessions meant <= 0; a booking there stays and is shown as a conflict
 A `must` of somebody who was treated since, or is on no list, means nothing. A `must` that no option can
@@ -143,17 +143,26 @@ class Overrides(Limit):
 
 
 def in_force(facts: Facts) -> list[Override]:
-    """The latest override for every entry, session and site; of entries that are on a list."""
+    """The latest override for every entry, session and site; of entries that are on a list.
+
+    Of one moment the last row of each action: which of a pin and a veto came later, nobody can tell.
+    """
     instance = facts.instance
-    latest: dict[tuple[str, str, str], Override] = {}
+    latest: dict[tuple[str, str, str], dict[str, Override]] = {}
+    moments: dict[tuple[str, str, str], np.datetime64] = {}
     names = ("entry_id", "session_id", "site_code", "action", "who", "reason")
     columns = [instance.column("overrides", name) for name in names]
-    for row in np.argsort(instance.column("overrides", "recorded_on"), kind="stable"):
+    recorded_on = instance.column("overrides", "recorded_on")
+    for row in np.argsort(recorded_on, kind="stable"):
         override = Override(*(str(column[row]) for column in columns))
-        latest[override.entry_id, override.session_id, override.site_code] = override
+        place = (override.entry_id, override.session_id, override.site_code)
+        if moments.get(place) != recorded_on[row]:
+            latest[place], moments[place] = {}, recorded_on[row]
+        latest[place][override.action] = override
     return [
         override
-        for override in latest.values()
+        for of_place in latest.values()
+        for override in of_place.values()
         if override.entry_id in instance.entry_row and not facts.standing.treated[instance.entry_row[override.entry_id]]
     ]
 

@@ -149,10 +149,11 @@ def test_every_kind_of_broken_row_is_a_finding_with_its_number(tmp_path: Path) -
     ("content", "message"),
     [
         (b"entry,session_id\ne1,s1\n", 'has no column entry_id; it has entry, session_id. Maybe "entry".'),
-        (b"entry_id,session_id,session_id\ne1,s1,s2\n", "has the column session_id twice. Maybe delete one of them."),
+        (b"entry_id,session_id,session_id\ne1,s1,s2\n", 'column "session_id" stands 2 times in plan.csv; keep one'),
         (b"entry_id;session_id\ne1;s1\n", "Maybe save it with commas instead of semicolons."),
-        (b"", "cannot be read as CSV"),
-        (b"entry_id,session_id\n\xff\xfe,s1\n", "Maybe save it as CSV (UTF-8) again."),
+        (b"", "plan.csv is empty; wanted a header row and rows."),
+        (b'entry_id,session_id\n"e1,s1\n', "Maybe a quotation mark is not closed."),
+        (b"entry_id,session_id\n\x81,s1\n", "is neither UTF-8 nor Windows-1252. Save it as CSV UTF-8."),
     ],
 )
 def test_file_that_is_no_plan_says_what_was_wanted(content: bytes, message: str, tmp_path: Path) -> None:
@@ -168,6 +169,29 @@ def test_file_as_a_spreadsheet_saves_it_is_read(tmp_path: Path) -> None:
     path.write_bytes(b"\xef\xbb\xbfentry_id,session_id,remark\r\n e1 ,s1,ask first\r\n")
     plan = read_plan(path, make_facts([{}], [{}]))
     assert (plan.problems, [place.session_id for place in plan.places]) == ((), ["s1"])
+
+
+@pytest.mark.parametrize(("encoding", "notice"), [("utf-16", "is UTF-16"), ("cp1252", "read as Windows-1252")])
+def test_file_that_a_spreadsheet_saves_in_its_own_letters_is_read_and_said(
+    encoding: str, notice: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "plan.csv"
+    path.write_bytes("entry_id,session_id,remark\ne1,s1,Zoë\n".encode(encoding))
+    facts = make_facts([{}], [{}])
+    plan = read_plan(path, facts)
+    assert (plan.problems, [place.session_id for place in plan.places]) == ((), ["s1"])
+    assert notice in plan.notices[0]
+    assert review_lines(review(facts.instance, DAILY, plan, INSTANT), facts.instance)[0] == plan.notices[0]
+
+
+def test_rows_are_numbered_as_a_spreadsheet_does_and_a_comma_too_many_is_a_finding(tmp_path: Path) -> None:
+    path = tmp_path / "plan.csv"
+    path.write_bytes(b"session_id,entry_id\n\ns1,e1\n,,\ns1,,e2\ns9,e2\n")
+    plan = read_plan(path, make_facts([{}, {}], [{}]))
+    assert [(place.entry_id, place.session_id) for place in plan.places] == [("e1", "s1")]
+    told = [problem.message for problem in plan.problems]
+    assert told[0] == "row 5 has 3 cells; wanted: 2, as the header has"
+    assert told[1].startswith('row 6: session_id "s9" is not in the table sessions')
 
 
 def test_pairs_that_no_rule_allows_are_violations_and_the_rest_is_improved(tmp_path: Path) -> None:

@@ -234,4 +234,4 @@ def test_row_that_is_about_no_night_is_none() -> None:
     [("days", 6.0, "6 days"), ("people", 1.0, "1 person"), ("people", 0.5, "0.50 people"), ("pence", 1e5, "£1,000")],
 )
 def test_price_of_a_whole_number_has_no_decimals(unit: str, price: float, told: str) -> None:
-    assert price_of(RowTag("overnight_beds", "RBL20", "urgent_delay", unit, price, 9)) == told
+    assert price_of(RowTag("overnight_beds", "RBL20", "urgent_delay", unit, "min", price, 9)) == told

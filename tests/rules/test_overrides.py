@@ -7,7 +7,7 @@ from allocator.formulation import formulate
 from allocator.options import Facts
 from allocator.policy import Policy
 from allocator.rule import closed_sessions
-from models.rules.overrides import Overrides
+from models.rules.overrides import Overrides, in_force
 from tests.build import Row, make_facts
 from tests.contract.harness import pairs_of
 from tests.rules.placing import allows, booked, plan
@@ -68,6 +68,19 @@ def test_later_row_for_the_same_target_wins_in_any_order() -> None:
     pin, veto = override("must", session_id="s1", day=2), override("never", session_id="s1", day=1)
     for rows in ((pin, veto), (veto, pin)):
         assert allows(RULE, facts_with(*rows), "e1-s1")
+
+
+def test_a_pin_and_a_veto_of_one_moment_stop_the_run_in_any_order() -> None:
+    pin, veto = override("must", session_id="s1"), override("never", session_id="s1")
+    for rows in ((pin, veto), (veto, pin)):
+        with pytest.raises(ContradictionError, match=r"e1 must go to session s1 .*ruled out too"):
+            formulate(pairs_of(facts_with(*rows), same_service=True), Policy("test", (RULE,), ()))
+
+
+def test_the_same_pin_twice_in_one_moment_is_one_pin() -> None:
+    facts = facts_with(override("must", session_id="s1"), override("must", session_id="s1"))
+    assert [pin.action for pin in in_force(facts)] == ["must"]
+    assert allows(RULE, facts, "e1-s1")
 
 
 def test_booking_at_the_pinned_place_keeps_the_pin() -> None:

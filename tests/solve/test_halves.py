@@ -190,7 +190,7 @@ def test_a_search_anneals_by_halves_while_the_second_thread_is_free(
 
     with Worker() as worker:
         large = LargeSearch(plan, 0, lambda: None, worker, threads=2)
-        large.together(Pace(4.0), None, meanwhile)
+        large.together(Pace(120.0, 400), None, meanwhile)
     assert feasible(model, plan.columns)
     values: Floats = own_gains(model, 0)
     assert values @ plan.columns > 0

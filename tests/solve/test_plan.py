@@ -125,7 +125,10 @@ def test_no_single_addition_improves_a_plan_that_was_filled_up() -> None:
     assert added > 10
 
 
-def test_dives_keep_every_row_and_what_is_held_and_never_beat_the_optimum(worker: Worker) -> None:
+def test_dives_keep_every_row_and_what_is_held_and_never_beat_the_optimum(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("allocator.solve.dive.FEW_LEFT", (-1, 0))
     improved = 0
     for case in roomy(0, 20):
         formulation = case.formulation
@@ -162,8 +165,9 @@ def test_move_places_some_anew_within_what_the_others_leave(worker: Worker) -> N
     assert moved > 5
 
 
-def test_dives_find_the_optimum_of_the_last_goal_that_moves(worker: Worker) -> None:
+def test_dives_find_the_optimum_of_the_last_goal_that_moves(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     """With whole goals before it held, and nothing after it, its bound and its plan meet or leave what is open."""
+    monkeypatch.setattr("allocator.solve.dive.FEW_LEFT", (-1, 0))
     met = 0
     for case in roomy(0, 20):
         formulation, plan = case.formulation, empty(case)

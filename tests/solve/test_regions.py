@@ -198,7 +198,7 @@ def test_whoever_has_no_place_at_home_crosses_the_border(monkeypatch: pytest.Mon
     model = two_towns()
     crosses = (model.entry < ENTRIES) & (model.session >= SESSIONS)
     joined = by_region(model)
-    monkeypatch.setattr(regions, "improve_joined", lambda *arguments: None)
+    monkeypatch.setattr(regions, "improve_joined", lambda *arguments: {})
     apart = by_region(model)
     assert not apart.chosen[crosses].any()
     assert joined.chosen[crosses].any()

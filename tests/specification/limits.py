@@ -191,9 +191,14 @@ def commitments(model: Model, rule: Any) -> None:
 
 
 def overrides(model: Model, rule: Any) -> None:
-    """The latest pin or veto of an entry for a session, a site, or any place, is kept."""
-    latest = {(row["entry_id"], row["session_id"], row["site_code"]): row["action"] for row in model.case.overrides}
-    for (e, session_id, site_code), action in latest.items():
+    """The latest pin or veto of an entry for a session, a site, or any place, is kept; of one moment both."""
+    places = [(row["entry_id"], row["session_id"], row["site_code"]) for row in model.case.overrides]
+    moments = [row["recorded_on"] for row in model.case.overrides]
+    last = dict(zip(places, moments, strict=True))
+    actions = [row["action"] for row in model.case.overrides]
+    for (e, session_id, site_code), moment, action in zip(places, moments, actions, strict=True):
+        if moment != last[e, session_id, site_code]:
+            continue
         if e not in model.case.entries or e in model.case.treated:
             continue
         meant = [

@@ -12,7 +12,8 @@ from allocator.answer import Certificate
 from allocator.certificate import SCALE, whole_prices, with_held
 from allocator.formulation import Formulation
 from allocator.instance import Floats
-from allocator.solve.loader import merit_of
+from allocator.option_losses import may_be_better, priced_goal
+from allocator.solve.loader import goal_values, merit_of
 from allocator.why.cost import costs, priced_goals
 from allocator.why.outranked import outranked, standings
 from tests.build import make_facts
@@ -81,6 +82,27 @@ def test_no_plan_that_places_an_entry_costs_less_than_is_proven(by_session: bool
                     proven += cost.proven > 0
                     assert cost.estimated >= 0
     assert proven >= 5, "prices must prove something, or the test is vacuous"
+
+
+@pytest.mark.parametrize("by_session", [False, True])
+def test_a_better_plan_has_only_options_that_may_be_better(by_session: bool) -> None:
+    """From every plan there is, held to what it reaches on the goals before."""
+    random = np.random.default_rng(3)
+    excluded = 0
+    for case in CASES:
+        model = case.formulation
+        for k in range(len(model.goals)):
+            for start in random.permutation(len(case.plans))[:6].tolist():
+                values, ours = goal_values(model, case.plans[start]), case.merits[start]
+                prices = relaxation(model, k, list(values[:k])) * random.choice([0.5, 1.0, 1.0])
+                goal = priced_goal(model, k, values[:k], whole_prices(prices), SCALE, by_session, values[k])
+                may = may_be_better(model, goal)
+                assert may[model.fixed].all()
+                for plan, merit in zip(case.plans, case.merits, strict=True):
+                    if merit[k] > ours[k] and all(m >= o for m, o in zip(merit[:k], ours[:k], strict=True)):
+                        assert may[plan[: model.n_options] > 0].all()
+                excluded += int((~may).sum())
+    assert excluded > 50
 
 
 def test_price_of_a_place_is_what_the_entry_without_it_would_cost() -> None:
