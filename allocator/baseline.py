@@ -16,7 +16,10 @@ from allocator.options import Options
 from allocator.solve.construct import asked_for, only_pins_of_the_pinned
 from allocator.solve.loader import Loader
 from allocator.solve.part_model import parts_in_turn
-from allocator.solve.partition import CUT_FROM, MOST_OF_A_REGION, cut_into_regions
+from allocator.solve.partition import CUT_FROM, cut_into_regions
+
+MOST_OF_A_CLERK = 2_000_000
+"""Options of a region with a clerk of its own, about; the tables of the whole stand beside it."""
 
 
 def baseline(formulation: Formulation) -> Allocation:
@@ -28,7 +31,7 @@ def baseline(formulation: Formulation) -> Allocation:
     if formulation.n_options <= CUT_FROM:
         return Allocation.from_options(options, placed_by_clerk(formulation, options))
     chosen = formulation.fixed.copy()
-    for part, place in parts_in_turn(formulation, cut_into_regions(formulation, MOST_OF_A_REGION)):
+    for part, place in parts_in_turn(formulation, cut_into_regions(formulation, MOST_OF_A_CLERK)):
         give_back()
         chosen[place.option[placed_by_clerk(part, options.take(place.option))]] = True
     return Allocation.from_options(options, chosen)

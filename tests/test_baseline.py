@@ -151,7 +151,7 @@ def test_clerks_of_regions_keep_every_rule_together(monkeypatch: pytest.MonkeyPa
     facts, policy = Facts(instance), sketch_policy(instance)
     formulation = formulate(build_options(facts, policy.screens), policy)
     monkeypatch.setattr("allocator.baseline.CUT_FROM", 500)
-    monkeypatch.setattr("allocator.baseline.MOST_OF_A_REGION", 400)
+    monkeypatch.setattr("allocator.baseline.MOST_OF_A_CLERK", 400)
     plan = baseline(formulation)
     assert audit(facts, policy, plan, (), ()).violations == ()
     assert plan.placements

@@ -44,7 +44,7 @@ SHARES = (0.6, 0.85)
 """Of what is left, for the regions; of what is left in the end, for moves over the borders."""
 CORRECTIONS, SHARE_OF_CORRECTION = 2, 0.12
 """How often prices are corrected across borders, and of what is left the seconds for each."""
-EVALUATIONS, EVALUATIONS_TO_JOIN = 10.0, 20.0
+EVALUATIONS, EVALUATIONS_TO_JOIN = 8.0, 20.0
 """What the proof takes, in evaluations of a bound; what corrections and last moves take before they have begun."""
 TOLD_SECONDS = 0.9
 
