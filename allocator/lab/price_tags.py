@@ -202,7 +202,10 @@ def bounds_on(priced: Priced, ground: Ground, values: Sequence[int]) -> tuple[in
 
 
 def price_new_rows(model: Formulation, k: int, held: Sequence[int], prices: Ints, scale: int, new: Ints) -> None:
-    """Write prices of new rows into `prices` (n_rows + k,): each where the bound is least, one after the other."""
+    """Write prices of new rows into `prices` (n_rows + k,): each where the bound is least, one after the other.
+
+    A row that needs an opening has the room of the open session: else its dearest minute would be the price of all.
+    """
     may = priced_rows(model, k)
     reduced = terms_of(model, k, held, prices, scale, by_session=False).reduced
     n_options = model.n_options
@@ -216,7 +219,8 @@ def price_new_rows(model: Formulation, k: int, held: Sequence[int], prices: Ints
         surplus: Ints = reduced[option] - best_elsewhere(model, reduced, option)
         gains = np.flatnonzero(surplus > 0)
         order = gains[np.argsort(-surplus[gains] / weight[gains], kind="stable")]
-        beyond = np.flatnonzero(np.cumsum(weight[order]) > model.rows.upper[row])
+        room = model.rows.upper[row] - np.minimum(line.data[~inside], 0).sum()
+        beyond = np.flatnonzero(np.cumsum(weight[order]) > room)
         if len(beyond):
             marginal = order[beyond[0]]
             prices[row] = int(surplus[marginal] // weight[marginal])

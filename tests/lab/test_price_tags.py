@@ -129,6 +129,26 @@ def test_one_more_list_is_worth_the_people_that_it_takes() -> None:
     assert waits.estimate >= 1
 
 
+@pytest.mark.parametrize("cost", [{}, {"opening_cost_gbp": 100.0}])
+def test_one_more_list_is_worth_no_more_people_than_fit_it_without_any_prices(cost: dict[str, float]) -> None:
+    """Twenty people far from the one list. One nearby has 219 minutes: 17 for the first, 75 for each other."""
+    patients = [{"clock_start": "2024-01-01", "max_travel_minutes": 20} for _ in range(20)]
+    patients[0]["expected_minutes"] = 2
+    facts = make_facts(patients, [{"site_code": "RBB01", **cost}], info={"reporting_dates": ("2026-03-31",)})
+    ground = ground_of(facts.instance, DAILY)
+    nobody = Allocation.from_options(ground.options, ground.options.fixed)
+    values = goal_values(ground.formulation, ground.columns(nobody))
+    certificate, _ = prove_all(ground.formulation, values, {}, 0.0, Limits())
+    near = AddedLists.model_validate({"site": "RAA01", "service": "110", "date": "2026-03-10"})
+    for by_session in (False, True):
+        units = np.full(len(certificate.by_session), by_session)
+        priced = Priced(ground, nobody, replace(certificate, by_session=units))
+        found = tag(priced, Relaxation("list", "RAA01", "one more", DAILY, Changes(add_lists=(near,))))
+        assert found is not None
+        waits = next(goal for goal in found.goals if goal.label == "longest_waits_52w")
+        assert waits.estimate == 3
+
+
 def test_prices_of_the_engine_make_brackets_narrower_than_no_prices() -> None:
     widths = []
     for seconds in (60.0, 0.0):
