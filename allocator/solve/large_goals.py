@@ -26,7 +26,9 @@ from allocator.solve.ahead import Ahead
 from allocator.solve.construct import option_gain, own_gains
 from allocator.solve.dual import OutOfTimeError
 from allocator.solve.exact import GoalSolve
+from allocator.solve.improve import move_budget
 from allocator.solve.large import LargeSearch, moved_goals
+from allocator.solve.last_few import place_last_few
 from allocator.solve.pace import Pace
 from allocator.solve.patterns import Sharpened, sharpen
 from allocator.solve.plan import Plan
@@ -46,6 +48,8 @@ POLISH = 0.5
 """The same where they were looked for beside the goal before."""
 AHEAD = 3.0
 """How many times an even share of what is left the prices of a goal may take beside the search."""
+LAST_FEW_SHARE = 0.06
+"""Of what is left, at most, for the last few people whom a goal could gain."""
 BLIND_SHARE = 0.3
 """Of the seconds of a goal that no placement gains on by itself: moves find little there."""
 SHORTEST_SECONDS = 0.5
@@ -153,7 +157,10 @@ class LargeGoals:
         for k, goal in enumerate(plan.model.goals):
             begun = self.watch.elapsed
             ending = Ending.WORK_LIMIT if self.limits.work is not None else Ending.TIME_LIMIT
-            if self.teller.turn(k) == goal.value(plan.columns):
+            if self.teller.turn(k) != goal.value(plan.columns) and len(self.moved) > 1:
+                pace = self._pace(LAST_FEW_SHARE)
+                place_last_few(plan, held, move_budget(pace, pace.seconds, self.limits.seed), self.large.worker)
+            if self.teller.loosest(k) == goal.value(plan.columns):
                 ending = Ending.OPTIMAL
             elif self.watch.left < SHORTEST_SECONDS:
                 break
