@@ -82,8 +82,9 @@ class Child:
 
     def stop(self) -> None:
         """Kill it and everything that it started."""
-        if self.is_alive:
-            os.killpg(self.process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it may end by itself, and be buried, meanwhile
+            if self.is_alive:
+                os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
@@ -109,6 +110,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._child: Child | None = None
+        self._stops = 0
         self.tick: Callable[[], None] = silent
         """Called a few times a second while a call is awaited, by the thread that awaits it."""
 
@@ -129,15 +131,20 @@ class Worker:
         `heard` is called with every incumbent as it comes. Raises WorkerFailedError if the function did.
         """
         incumbents: list[Any] = []
+        stops = self._stops
         try:
             # Whatever interrupts this, from the first byte of the call, ends the child: it would answer somebody else.
             child = self._running()
             stdin = child.process.stdin
             assert stdin is not None
             deadline = time.monotonic() + seconds + GRACE_SECONDS + STARTUP_SECONDS
-            with contextlib.suppress(BrokenPipeError):  # of a child that was killed, whose end is heard below
+            try:
                 pickle.dump((function, arguments), stdin, protocol=pickle.HIGHEST_PROTOCOL)
                 stdin.flush()
+            except (BrokenPipeError, ValueError) as error:
+                # Of a child that was killed, whose end is heard below; a closed pipe where another thread stopped it.
+                if isinstance(error, ValueError) and self._stops == stops:
+                    raise
             begun = False
             while True:
                 kind, payload = self._next(child, deadline)
@@ -152,7 +159,7 @@ class Worker:
                     raise WorkerFailedError(payload)
                 elif kind == "done":
                     return Outcome(payload, tuple(incumbents), killed=False)
-                elif child.served and not begun:
+                elif child.served and not begun and self._stops == stops:
                     # It was killed before this call; the system may take a while until that is seen.
                     self.stop()
                     return self.call(function, *arguments, seconds=seconds, heard=heard)
@@ -178,16 +185,19 @@ class Worker:
             self.tick()
 
     def stop(self) -> None:
-        """Kill the child and everything that it started."""
+        """Kill the child and everything that it started; a call that another thread awaits ends."""
+        self._stops += 1
         child, self._child = self._child, None
         if child is not None:
             child.stop()
 
     def _running(self) -> Child:
-        if self._child is None or not self._child.is_alive:
-            self.stop()
-            self._child = _waiting() or Child.started()
-        return self._child
+        child = self._child  # another thread may stop it meanwhile
+        if child is None or not child.is_alive:
+            if child is not None:
+                child.stop()
+            child = self._child = _waiting() or Child.started()
+        return child
 
 
 def _waiting() -> Child | None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from allocator import schema
 from allocator.errors import InputError
-from allocator.instance import Ints
+from allocator.instance import Bools, Ints
 
 MAX_ROWS = 2_000_000
 MAX_COLUMNS = 1_000
@@ -74,10 +74,13 @@ def too_many_rows(table: str, source: str) -> InputError:
 
 
 def without_blank_rows(raw: RawTable) -> RawTable:
-    """The table without rows in which every cell is empty (spreadsheets leave them at the end)."""
+    """The table without rows in which every cell is empty (spreadsheets leave them at the end).
+
+    A row with more cells than the header stays: what it says may stand beyond the last column.
+    """
     if not len(raw.frame):
         return raw
-    blank = np.ones(len(raw.frame), dtype=bool)
+    blank: Bools = raw.ragged <= len(raw.frame.columns)
     for name in raw.frame.columns:
         still = np.flatnonzero(blank)
         if not len(still):

@@ -10,7 +10,6 @@ keeping what plan and relaxation share. What it brings: docs/decisions/0032-dive
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import numpy as np
 
@@ -85,10 +84,12 @@ def improve_by_dives(
     if alone:
         tell(bound)
     share, dives = KEPT, 0
-    few = partial(few_may_be_better, model, held, prices) if alone and np.isfinite(bound) else None
+    looked_at = -np.inf if alone and np.isfinite(bound) else np.inf
     while not stop() and bound >= (cutoff := float(gains @ plan.columns) + step):
-        if few is not None and few(model.goals[k].value(plan.columns)):
-            break
+        if cutoff > looked_at:
+            looked_at = cutoff
+            if few_may_be_better(model, held, prices, model.goals[k].value(plan.columns)):
+                break
         kept = np.zeros(model.n_options, dtype=bool)
         if dives >= FREE_DIVES:
             kept = plan.chosen & (random.random(model.n_sessions) < share)[model.session]

@@ -18,6 +18,7 @@ from typing import TypeVar
 import numpy as np
 
 from allocator.answer import Limits
+from allocator.backends.problem import Budget
 from allocator.backends.process import Worker
 from allocator.certificate import goal_rows, held_value
 from allocator.ending import Ending
@@ -26,7 +27,7 @@ from allocator.solve.ahead import Ahead
 from allocator.solve.construct import option_gain, own_gains
 from allocator.solve.dual import OutOfTimeError
 from allocator.solve.exact import GoalSolve
-from allocator.solve.improve import move_budget
+from allocator.solve.improve import MOVE_NODES
 from allocator.solve.large import LargeSearch, moved_goals
 from allocator.solve.last_few import place_last_few
 from allocator.solve.pace import Pace
@@ -157,10 +158,13 @@ class LargeGoals:
         for k, goal in enumerate(plan.model.goals):
             begun = self.watch.elapsed
             ending = Ending.WORK_LIMIT if self.limits.work is not None else Ending.TIME_LIMIT
-            if self.teller.turn(k) != goal.value(plan.columns) and len(self.moved) > 1:
-                pace = self._pace(LAST_FEW_SHARE)
-                place_last_few(plan, held, move_budget(pace, pace.seconds, self.limits.seed), self.large.worker)
-            if self.teller.loosest(k) == goal.value(plan.columns):
+            loosest = self.teller.turn(k)
+            if len(self.moved) > 1 and loosest != goal.value(plan.columns) and self.watch.left >= SHORTEST_SECONDS:
+                # Nodes where work is counted, for equal plans, and the clock all the same.
+                nodes = None if self.limits.work is None else MOVE_NODES
+                budget = Budget(LAST_FEW_SHARE * self.watch.left, nodes, self.limits.seed)
+                place_last_few(plan, held, budget, self.large.worker)
+            if loosest == goal.value(plan.columns):
                 ending = Ending.OPTIMAL
             elif self.watch.left < SHORTEST_SECONDS:
                 break

@@ -29,9 +29,9 @@ def place_last_few(plan: Plan, held: Sequence[int], budget: Budget, worker: Work
     model = plan.model
     gaining = option_gain(model, len(held)) > 0
     missing = np.setdiff1d(model.entry[gaining], model.entry[plan.chosen])
-    if not 0 < len(missing) <= FEW:
+    free = chosen_anew(model, plan.chosen, gaining, missing) if 0 < len(missing) <= FEW else missing[:0]
+    if not 0 < len(free) <= MOST_OPTIONS:
         return
-    free = chosen_anew(model, plan.chosen, gaining, missing)
     columns = move(prepare(model, held), plan.columns, free, budget, worker)
     if columns is not None:
         plan.offer(columns, held)

@@ -148,9 +148,9 @@ def improve_small(
             model, k, list(held), plan.columns, "highs", budget, worker, claimed=teller.claimed, among=among
         )
 
-    def finish(worker: Worker, prices: Floats | None, share: float) -> GoalSolve:
+    def finish(worker: Worker, prices: Floats | None, pace: Pace) -> GoalSolve:
         among = None if prices is None else may_be_better_by(model, held, prices, model.goals[k].value(plan.columns))
-        return exact(worker, share_of(budget, share), among)
+        return exact(worker, replace(budget, seconds=max(SHORTEST_SECONDS, pace.left)), among)
 
     def dives(pace: Pace, is_done: Callable[[], bool]) -> Floats | None:
         def done() -> bool:
@@ -167,12 +167,14 @@ def improve_small(
             prices = dives(begun, future.done)
             if prices is not None and not begun.over and not future.done():
                 workers[1].tick = partial(heard_beside, future, workers[1], teller)
-                finished = finish(workers[1], prices, 1.0 - begun.by_clock)
+                solved = finish(workers[1], prices, begun)
                 workers[1].tick = teller.heard
-                plan.offer(finished.columns, held)
-                if finished.ending is Ending.OPTIMAL:
+                plan.offer(solved.columns, held)
+                if solved.ending is Ending.OPTIMAL:
                     workers[0].stop()
-                solved = better_claim(model.goals[k], finished, awaited(future, teller.heard))
+                other = awaited(future, teller.heard)
+                plan.offer(other.columns, held)
+                solved = better_claim(model.goals[k], solved, other)
             else:
                 solved = awaited(future, teller.heard)
     else:
@@ -181,16 +183,16 @@ def improve_small(
         plan.offer(solved.columns, held)
         if solved.ending is not Ending.OPTIMAL:
             prices = dives(begun.part(DIVES), lambda: False)
-            solved = better_claim(model.goals[k], finish(workers[0], prices, 1.0 - begun.by_clock), solved)
+            solved = better_claim(model.goals[k], finish(workers[0], prices, begun), solved)
     plan.offer(solved.columns, held)
     met = solved.solver_bound == model.goals[k].value(plan.columns)
     return (replace(solved, ending=Ending.OPTIMAL) if met else solved), prices
 
 
 def heard_beside(other: Future[GoalSolve], worker: Worker, teller: Teller) -> None:
-    """The worker is still at it; it is stopped where another has finished."""
+    """The worker is still at it; it is stopped where another has proven the goal, or failed."""
     teller.heard()
-    if other.done():
+    if other.done() and (other.exception() is not None or other.result().ending is Ending.OPTIMAL):
         worker.stop()
 
 

@@ -282,9 +282,9 @@ def improve_joined(
     chosen = np.zeros(model.n_options, dtype=bool)
     chosen[place.option[found.chosen]] = True
     plan.offer(complete(model, chosen), ())
-    if found.prices is None:
+    k, *others = moved_goals(model)
+    if found.prices is None or others:
         return {}
-    (k,) = moved_goals(model)
     candidate = prices[k].copy()
     candidate[place.row] = found.prices
     return {k: candidate}

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
@@ -266,3 +267,16 @@ def test_interrupt_in_the_parent_ends_the_call_and_the_child(worker: Worker) -> 
         worker.call(children.emit_then_sleep, 1, 60, seconds=30, heard=interrupt)
     assert gone_soon(pid)
     assert worker.call(children.add, 1, 1, seconds=10).result == 2
+
+
+@pytest.mark.parametrize("pause", [0.002, 0.02, 0.5])
+def test_a_call_ends_where_another_thread_stops_the_worker(pause: float) -> None:
+    """At whatever moment, and not by beginning anew: the child would sleep for ten minutes."""
+    with Worker() as worker, ThreadPoolExecutor(1) as threads:
+        assert worker.call(children.add, 1, 2, seconds=20.0).result == 3
+        call = threads.submit(worker.call, children.emit_then_sleep, 1, 600.0, seconds=600.0)
+        while not call.done():
+            time.sleep(pause)
+            worker.stop()
+        assert call.result().killed
+        assert worker.call(children.add, 1, 2, seconds=20.0).result == 3
