@@ -2,7 +2,8 @@
 
 A dive fixes the patterns that the relaxation likes best, generates what the other sessions then want, and goes on
 until few options are free; those are placed exactly by HiGHS. Its bound says early whether it can still beat the
-plan. Later dives keep a part of the plan's own sessions, as many as leaves something to find.
+plan. Later dives keep a part of the plan's own sessions, as many as leaves something to find. They end where the
+relaxation's prices leave few options that a better plan may have: those are for an exact solver.
 Sources: Sadykov, Vanderbeck, Pessoa, Tahiri and Uchoa (2019) for dives; Danna, Rothberg and Le Pape (2005) for
 keeping what plan and relaxation share. What it brings: docs/decisions/0032-dives.md.
 """
