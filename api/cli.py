@@ -7,6 +7,7 @@ Imports of solvers and tables stand inside the commands, so that --help answers 
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from typing import Annotated
 import typer
 
 from allocator.errors import AllocatorError, UsageError
+from allocator.interrupt import interrupt
 from api.admin import DataOption, admin_app
 from api.lab_commands import lab
 from api.settings import Backend, Cohort, ExportFormat, Settings, Size
@@ -231,6 +233,8 @@ app.add_typer(lab)
 
 def main() -> None:
     """Run the command line; errors become one plain message and an exit code."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else whoever started this ignores it
+        signal.signal(signal.SIGINT, interrupt)
     try:
         app(standalone_mode=True)
     except AllocatorError as error:

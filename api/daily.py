@@ -6,6 +6,7 @@ import json
 import signal
 import tempfile
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import typer
@@ -16,6 +17,7 @@ from allocator.ending import Ending
 from allocator.errors import AuditFailedError, CancelledError, ContradictionError, UsageError
 from allocator.instance import Instance
 from allocator.intake import read_instance, summary_lines
+from allocator.interrupt import interrupt
 from allocator.policy import Policy, read_policy
 from allocator.report import write_run
 from allocator.run import allocate
@@ -81,9 +83,10 @@ class Finishing:
             signal.signal(signal.SIGINT, self._come)
         self._report(told)
 
-    def _come(self, *_: object) -> None:
+    def _come(self, number: int, frame: FrameType | None) -> None:
         if self.asked:
-            raise KeyboardInterrupt
+            interrupt(number, frame)
+            return
         self.asked = True
         typer.echo("Cancelled: the plan stands, and is written now. Ctrl-C again gives it up.", err=True)
 

@@ -22,6 +22,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import IO, Any
 
 from allocator.answer import Limits, Memory, Pairs, Progress
@@ -30,6 +31,7 @@ from allocator.decisions import COLUMNS
 from allocator.ending import Ending
 from allocator.errors import AllocatorError, CancelledError, InputError
 from allocator.intake import read_instance
+from allocator.interrupt import put_off
 from allocator.policy import read_policy
 from allocator.report import write_run
 from allocator.run import allocate
@@ -62,11 +64,11 @@ class Interruption:
         """From now on it is brought to its end: a plan stands, and only has to be written."""
         self._armed = False
 
-    def come(self, *_: object) -> None:
+    def come(self, number: int = signal.SIGINT, frame: FrameType | None = None) -> None:
         """The handler of SIGINT."""
         if self._speaking:
             self._came = True
-        elif self._armed:
+        elif self._armed and not put_off(number, frame):
             self._armed = False
             raise KeyboardInterrupt
 

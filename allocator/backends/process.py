@@ -135,6 +135,9 @@ class Worker:
         try:
             # Whatever interrupts this, from the first byte of the call, ends the child: it would answer somebody else.
             child = self._running()
+            if self._stops != stops:  # by another thread, while the child began
+                self.stop()
+                return Outcome(None, (), killed=True)
             stdin = child.process.stdin
             assert stdin is not None
             deadline = time.monotonic() + seconds + GRACE_SECONDS + STARTUP_SECONDS
