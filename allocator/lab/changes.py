@@ -8,7 +8,6 @@ have a booking, a pin, or a test to wait for are neither drawn anew nor dropped.
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import math
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -157,11 +156,10 @@ def wrong(instance: Instance, changes: Changes) -> Iterable[str]:
 
 
 def likely_site(instance: Instance, given: str) -> str:
-    """What was probably meant: a code much like it, else the code of the site with a name like it."""
+    """What was probably meant: a code much like it, else the code of the one site whose name has it."""
     frame = instance.frames["sites"]
-    code_of = dict(zip(frame["name"].str.casefold(), frame["site_code"], strict=True))
-    near = difflib.get_close_matches(given.casefold(), code_of, n=1)
-    return maybe(given, instance.site_row) or (f' Maybe "{code_of[near[0]]}".' if near else "")
+    named = frame.loc[frame["name"].str.casefold().str.contains(given.casefold(), regex=False), "site_code"]
+    return maybe(given, instance.site_row) or (f' Maybe "{named.iloc[0]}".' if len(named) == 1 else "")
 
 
 def likely(kind: str, service: str, known: set[tuple[str, str]]) -> str:

@@ -10,7 +10,7 @@ of its bookings that the limit still reports when no other booking is there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations, islice
 
@@ -41,7 +41,7 @@ class Impossible:
     def lines(self) -> list[str]:
         """For people."""
         told = ["These contradict each other:", *(f"  {part}" for part in self.parts)]
-        less = "  (the smallest such set, checked again: without any one of them the others can be kept)"
+        less = "  (the smallest such set, checked again: without any one of them the rest is no contradiction)"
         return [*told, less] if self.checked else told
 
 
@@ -60,7 +60,7 @@ def impossible_pins(facts: Facts, policy: Policy) -> list[Impossible]:
             continue
         removed = removed_by(facts, policy, demand, demands, closed)
         if all(removed.values()):
-            names = fewest(removed)
+            names = fewest(removed, {screen.name for screen in policy.screens})
             words = [told(facts, policy, demand, name, removed) for name in names]
             found.append(Impossible((demand.words, *words), checked_again(facts, policy, demand, names, removed)))
     return found
@@ -91,9 +91,12 @@ def removed_by(
     return found
 
 
-def fewest(removed: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
-    """The fewest things that together remove every session of a pin: sets are tried in order of size."""
-    names = sorted(frozenset().union(*removed.values()))
+def fewest(removed: Mapping[str, frozenset[str]], rules: Set[str]) -> tuple[str, ...]:
+    """The fewest things that together remove every session of a pin: sets are tried in order of size.
+
+    Of as many rules come first: where a rule bars the pin, taking a veto back would not help.
+    """
+    names = sorted(frozenset().union(*removed.values()), key=lambda name: (name not in rules, name))
     sets = (chosen for size in range(1, len(names) + 1) for chosen in combinations(names, size))
     return next(chosen for chosen in sets if all(not gone.isdisjoint(chosen) for gone in removed.values()))
 

@@ -105,6 +105,10 @@ def test_other_population_keeps_counts_by_trust_service_and_priority_and_booking
             {"add_beds": [{"site": "Beta Gen", "from": "2026-03-01", "to": "2026-03-02"}]},
             'no site is called "Beta Gen". Maybe "RBB01".',
         ),
+        (
+            {"close": [{"site": "General Nowhere", "from": "2026-03-01", "to": "2026-03-02"}]},
+            'no site is called "General Nowhere".',
+        ),
         ({"remove_lists": ["s11"]}, 'no session is called "s11"'),
         (
             {"close": [{"site": "RBB01", "from": "2025-03-01", "to": "2025-03-07"}]},
@@ -134,6 +138,7 @@ def test_names_that_the_tables_do_not_know_are_told_before_any_work(given: dict[
     with pytest.raises(UsageError) as raised:
         changed_instance(small(), changes(**given))
     assert message in str(raised.value)
+    assert "Nowhere" not in message or "Maybe" not in str(raised.value)
 
 
 def test_standing_of_facts_is_unchanged_by_a_change_of_sessions() -> None:

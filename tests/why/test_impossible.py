@@ -55,6 +55,13 @@ def test_pin_against_a_veto_or_a_booking_names_it() -> None:
     assert found.parts[1:] == ("no session that it means is in the list of sessions",)
 
 
+def test_pin_that_a_rule_forbids_too_names_the_rule_for_without_the_veto_it_could_not_be_kept() -> None:
+    pin, veto = override("must", session_id="s1"), override("never", session_id="s1")
+    facts = make_facts([{"max_travel_minutes": 25}], [FAR], overrides=[pin, veto])
+    (found,) = impossible_pins(facts, DAILY)
+    assert [part.split(":")[0] for part in found.parts[1:]] == ["rule max_travel"]
+
+
 def test_pin_that_can_be_kept_is_no_contradiction() -> None:
     facts = make_facts([{}], [{}], overrides=[override("must", session_id="s1")])
     assert impossible_pins(facts, DAILY) == []
