@@ -155,16 +155,25 @@ def bound_of(model: Model, k: int, held: Sequence[int], prices: Ints, scale: int
     The units are entries, or sessions. Raises PricesTooLargeError.
     """
     terms = terms_of(model, k, held, prices, scale, by_session)
-    units = sessions_part(model, terms.reduced) if by_session else entries_part(model, terms.reduced)
+    units = units_part(model, terms.reduced, unit_values(model, terms.reduced, by_session), by_session)
     return model.goals[k].constant + sign_of(model, k) * ((terms.rows_part + units) // scale)
 
 
-def entries_part(model: Model, reduced: Ints) -> int:
-    """Sum over entries, fixed placements and boxed columns of the best reduced price of each."""
+def unit_values(model: Model, reduced: Ints, by_session: bool) -> Ints:
+    """The most that each unit can be worth: (n_sessions,) sessions, or (n_entries,) entries."""
+    return session_values(model.sessions, reduced) if by_session else entry_values(model, reduced)
+
+
+def units_part(model: Model, reduced: Ints, unit: Ints, by_session: bool) -> int:
+    """Sum of what the units are worth, and of the best reduced price of what belongs to none.
+
+    Sessions have their fixed placements, and mostly their openings, in them; entries have neither.
+    """
+    if by_session:
+        return exact_sum(unit) + boxed_part(model, reduced, boxed_beside_sessions(model))
     n_options = model.n_options
     fixed_part = exact_sum(reduced[:n_options][model.fixed])
-    best = entry_values(model, reduced)
-    return fixed_part + exact_sum(best) + boxed_part(model, reduced, np.arange(n_options, model.n_columns))
+    return fixed_part + exact_sum(unit) + boxed_part(model, reduced, np.arange(n_options, model.n_columns))
 
 
 def entry_values(model: Model, reduced: Ints) -> Ints:
@@ -173,11 +182,6 @@ def entry_values(model: Model, reduced: Ints) -> Ints:
     free = np.flatnonzero(~model.fixed)
     np.maximum.at(best, model.entry[free], reduced[free])
     return best
-
-
-def sessions_part(model: Model, reduced: Ints) -> int:
-    """Sum over sessions of the most that each can be worth, and over boxed columns of their best reduced price."""
-    return exact_sum(session_values(model.sessions, reduced)) + boxed_part(model, reduced, boxed_beside_sessions(model))
 
 
 def boxed_beside_sessions(model: Model) -> Ints:

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from allocator.certificate import entries_part, entry_values, sessions_part, sign_of, terms_of
+from allocator.certificate import sign_of, terms_of, unit_values, units_part
 from allocator.formulation import Model
 from allocator.instance import Bools, Ints
-from allocator.session_bound import SessionProblems, session_values
+from allocator.session_bound import SessionProblems
 from allocator.session_pattern import NEVER, best_patterns_of
 
 IMPOSSIBLE = 2**62
@@ -52,8 +52,8 @@ def priced_goal(
     """Goal k of a plan with this value at row prices (n_rows + k,). Raises PricesTooLargeError."""
     terms = terms_of(model, k, held, prices, scale, by_session)
     reduced = terms.reduced
-    unit = session_values(model.sessions, reduced) if by_session else entry_values(model, reduced)
-    total = terms.rows_part + (sessions_part(model, reduced) if by_session else entries_part(model, reduced))
+    unit = unit_values(model, reduced, by_session)
+    total = terms.rows_part + units_part(model, reduced, unit, by_session)
     slack = total - sign_of(model, k) * scale * (value - model.goals[k].constant)
     return Priced(k, scale, slack, reduced, unit, by_session)
 
