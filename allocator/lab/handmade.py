@@ -25,6 +25,7 @@ from allocator.lab.plan_file import HandPlan
 from allocator.policy import Policy
 from allocator.rule import Violation
 from allocator.run import allocate
+from allocator.solve.construct import asked_for, only_pins_of_the_pinned, option_rank
 from allocator.solve.loader import Loader, complete, feasible
 from allocator.solve.prove import prove_all
 
@@ -55,7 +56,8 @@ class Review:
 
     notices       how the file was read, where that was not as wanted
     left_out      (entry_id, session_id) of places that were left out so that the rest keeps every rule
-    improvements  of the plan without those; empty where no such part was found
+    pins_added    (entry_id, session_id) of places that pins ask for and the plan does not have
+    improvements  of the plan without those, with these; empty where no such part was found
     """
 
     places: int
@@ -64,6 +66,7 @@ class Review:
     violations: tuple[Violation, ...]
     goals: tuple[GoalReview, ...]
     left_out: tuple[tuple[str, str], ...]
+    pins_added: tuple[tuple[str, str], ...]
     improvable: bool
     improvements: tuple[Improvement, ...]
 
@@ -80,7 +83,7 @@ def review(instance: Instance, policy: Policy, plan: HandPlan, limits: Limits, r
     audited = ground.audited(allocation)
     run = allocate(instance, policy, limits, report)
     legal = allocation if audited.passed else legal_part(ground, plan)
-    kept = set() if legal is None else {(place.entry_id, place.session_id) for place in legal.placements}
+    kept = () if legal is None else tuple((place.entry_id, place.session_id) for place in legal.placements)
     listed = dict.fromkeys((place.entry_id, place.session_id) for place in plan.places)
     return Review(
         places=len(plan.places),
@@ -89,6 +92,7 @@ def review(instance: Instance, policy: Policy, plan: HandPlan, limits: Limits, r
         violations=(*plan.problems, *audited.violations),
         goals=goal_reviews(ground.formulation, policy, list(audited.scores.values()), run, limits),
         left_out=() if legal is None else tuple(pair for pair in listed if pair not in kept),
+        pins_added=tuple(pair for pair in kept if pair not in listed),
         improvable=legal is not None,
         improvements=() if legal is None else improvements(ground, legal, MOST_IMPROVEMENTS),
     )
@@ -114,12 +118,19 @@ def goal_reviews(
 
 
 def legal_part(ground: Ground, plan: HandPlan) -> Allocation | None:
-    """The places, taken in the order of the file, that together keep every rule; None where none was found."""
+    """The places, taken in the order of the file, that together keep every rule; None where none was found.
+
+    What pins ask for comes first, as the file has it or, where it does not, in the order of the goals.
+    """
     model = ground.formulation
+    pairs = ((place.entry_id, place.session_id) for place in plan.places)
+    listed = [ground.option_of[pair] for pair in pairs if pair in ground.option_of]
+    asked, allowed, rank = asked_for(model), only_pins_of_the_pinned(model), option_rank(model)
+    others = np.flatnonzero(asked)
+    pins = [option for option in listed if asked[option]] + others[np.argsort(rank[others])].tolist()
     loader = Loader(model)
-    for place in plan.places:
-        option = ground.option_of.get((place.entry_id, place.session_id))
-        if option is not None and not loader.chosen[option] and loader.can_add(option):
+    for option in (*pins, *(option for option in listed if allowed[option])):
+        if not loader.chosen[option] and loader.can_add(option):
             loader.add(option)
     while short := loader.short_sessions():
         leaving = np.flatnonzero(np.isin(model.session, list(short)) & loader.chosen & ~model.fixed)
@@ -143,6 +154,7 @@ def review_figures(review: Review) -> dict[str, Any]:
         "violations": [asdict(violation) for violation in review.violations],
         "goals": [{**asdict(goal), "distance": goal.distance} for goal in review.goals],
         "left_out": [{"entry_id": entry, "session_id": session} for entry, session in review.left_out],
+        "pins_added": [{"entry_id": entry, "session_id": session} for entry, session in review.pins_added],
         "improvable": review.improvable,
         "improvements": [improvement_figures(item) for item in review.improvements],
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from allocator.instance import Instance
 from allocator.lab.handmade import GoalReview, Review
 from allocator.lab.improve import Improvement
@@ -27,16 +29,26 @@ def review_lines(review: Review, instance: Instance) -> list[str]:
     lines += ["", *(goal_sentence(goal) for goal in review.goals), ""]
     if not review.improvable:
         part = "No part of the plan that keeps every rule was found, so improvements are not listed."
-        return [*lines, part, "Maybe add what is missing above: a place that a pin asks for cannot be left out."]
+        return [*lines, part, "Maybe place the people above who are missing: what a pin asks for cannot be left out."]
+    if review.pins_added:
+        added = plural(len(review.pins_added), "place")
+        lines.append(f"Added, since pins ask for them: {added}: {places_words(review.pins_added)}.")
     if review.left_out:
-        left = ", ".join(f"{entry} in {session}" for entry, session in review.left_out[:MOST_LINES])
-        lines.append(f"Without {plural(len(review.left_out), 'place')} the rest keeps every rule: {left}.")
+        left = plural(len(review.left_out), "place")
+        lines.append(f"Without {left} the rest keeps every rule: {places_words(review.left_out)}.")
     if not review.improvements:
         return [*lines, "No single place, move, handing on or exchange that was tried improves the plan."]
     lines.append("Cheapest improvements, each checked by an audit (those that disturb fewest people first):")
     return lines + [
         f"  {rank}. {improvement_sentence(item, review, instance)}" for rank, item in enumerate(review.improvements, 1)
     ]
+
+
+def places_words(places: Sequence[tuple[str, str]]) -> str:
+    """Who is placed where; of many the first, and how many more."""
+    more = len(places) - MOST_LINES
+    told = ", ".join(f"{entry} in {session}" for entry, session in places[:MOST_LINES])
+    return told + (f" and {number(more)} more" if more > 0 else "")
 
 
 def violation_words(item: Violation) -> str:

@@ -20,6 +20,7 @@ from allocator.solve.loader import complete, goal_values, merit
 from models.daily import DAILY
 from tests.build import make_facts
 from tests.instances.tiny import FOLDERS, read_tiny
+from tests.rules.test_overrides import override
 from tests.solve.tiny import Case, random_cases
 
 QUICK = Limits(work=50)
@@ -229,6 +230,21 @@ def test_booked_person_moved_by_hand_is_a_violation(tmp_path: Path) -> None:
     found = review(facts.instance, DAILY, read_plan(write(tmp_path / "plan.csv", ("e1", "s2")), facts), INSTANT)
     assert "e1 is already settled elsewhere and was given a new place in s2" in [v.message for v in found.violations]
     assert found.left_out == (("e1", "s2"),)
+
+
+def test_a_pin_that_the_plan_forgets_is_a_violation_and_what_is_improved_has_it(tmp_path: Path) -> None:
+    """Two lists of two places: the pinned e3 comes before e2, who takes the other list."""
+    pin = override("must", entry_id="e3", session_id="s1")
+    facts = make_facts([{}, {}, {}], [{"max_cases": 2}, {"max_cases": 2}], overrides=[pin])
+    pairs = [("e1", "s1"), ("e2", "s1")]
+    found = review(facts.instance, DAILY, read_plan(write(tmp_path / "plan.csv", *pairs), facts), INSTANT)
+    assert [item.rule for item in found.violations] == ["overrides"]
+    assert found.pins_added == (("e3", "s1"),)
+    assert found.left_out == (("e2", "s1"),)
+    assert [item.places for item in found.improvements][:1] == [(("e2", "", "s2"),)]
+    lines = review_lines(found, facts.instance)
+    assert "Added, since pins ask for them: 1 place: e3 in s1." in lines
+    assert review_figures(found)["pins_added"] == [{"entry_id": "e3", "session_id": "s1"}]
 
 
 def test_values_are_those_of_the_model(tmp_path: Path) -> None:
