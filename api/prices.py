@@ -32,8 +32,8 @@ def price_run(
     instance, memory = stored.ground.facts.instance, stored_memory(run_folder)
     try:
         with executor_of("local", workers) as pool, tempfile.TemporaryDirectory() as drafts:
-            tell("Pricing rules, lists and beds")
-            prices = price_list(run_folder, CATALOGUE, goal, replace(limits, threads=os.cpu_count() or 1), pool)
+            sharpening = replace(limits, threads=os.cpu_count() or 1)
+            prices = price_list(run_folder, CATALOGUE, goal, sharpening, pool, tell)
             parts = [part_of(scenario_of(item), 0, instance, limits, 0) for item in to_plan_again(prices, top)]
             results = run_parts(parts, instance, limits, 0, Path(drafts), pool, tell, memory)
             prices = replace(prices, again=planned_again(stored, prices.bounds, parts, results))

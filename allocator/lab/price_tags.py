@@ -169,7 +169,8 @@ def row_tags(priced: Priced, rows: Ints) -> Iterator[RowTag]:
     for k, goal in enumerate(model.goals):
         prices = certificate.prices[k, rows] if len(rows) else np.zeros(0, dtype=np.int64)
         price = int(prices.max(initial=0))
-        if price == 0 or (certificate.by_session[k] and model.sessions.inside[rows[prices.argmax()]]):
+        worth = round(price / certificate.scale, 3)
+        if worth == 0 or (certificate.by_session[k] and model.sessions.inside[rows[prices.argmax()]]):
             continue
         row = int(rows[prices.argmax()])
         upper = model.rows.upper.copy()
@@ -179,7 +180,6 @@ def row_tags(priced: Priced, rows: Ints) -> Iterator[RowTag]:
         used = certificate.prices[k, : model.n_rows + k]
         bound = bound_of(wider, k, floors, used, certificate.scale, bool(certificate.by_session[k]))
         high = (bound - priced.values[k]) * (1 if goal.sense == "max" else -1)
-        worth = round(price / certificate.scale, 3)
         yield RowTag(label_of[row], model.rows.keys[row], goal.label, goal.unit, goal.sense, worth, high)
 
 

@@ -19,7 +19,7 @@ from allocator.audit import beats
 from allocator.instance import Ints
 from allocator.lab.findings import Finding, finding
 from allocator.lab.ground import Stored, stored_certificate, stored_run
-from allocator.lab.parts import Part, Result
+from allocator.lab.parts import Part, Result, Told
 from allocator.lab.price_tags import NO_CHANGES, Priced, Relaxation, RowTag, Tag, row_tags, tag
 from allocator.lab.relaxations import of_beds, of_lists, of_night, of_rules
 from allocator.lab.scenario_file import BASE, Scenario
@@ -100,27 +100,34 @@ def tags_of(
     return [item for item in found if item is not None and any(goal.estimate > 0 for goal in item.goals)]
 
 
-def price_list(run_folder: Path, catalogue: Catalogue, goal: str | None, limits: Limits, pool: Executor) -> Prices:
+def price_list(
+    run_folder: Path, catalogue: Catalogue, goal: str | None, limits: Limits, pool: Executor, tell: Told
+) -> Prices:
     """Every tag of a run, ranked by `goal`, or by all goals in their order; prices are sharpened within `limits`."""
     stored, kept = priced_run(run_folder, catalogue)
+    tell("Sharpening the run's prices")
     priced = sharpened(kept, limits)
     facts, policy = stored.ground.facts, stored.ground.policy
     labels = [item.label for item in stored.goals]
 
-    def tagged(relaxations: Iterator[Relaxation]) -> tuple[Tag, ...]:
+    def tagged(of: str, relaxations: Iterator[Relaxation]) -> tuple[Tag, ...]:
         every = list(relaxations)
         chunks = [every[start : start + CHUNK] for start in range(0, len(every), CHUNK)]
         futures = [pool.submit(tags_of, run_folder, catalogue, priced.certificate, chunk) for chunk in chunks]
-        return ranked([item for future in futures for item in future.result()], goal)
+        found = []
+        for start, future in zip(range(0, len(every), CHUNK), futures, strict=True):
+            tell(f"Pricing {of}: {start} of {len(every)} done")
+            found += future.result()
+        return ranked(found, goal)
 
-    beds = tagged(of_beds(facts.instance, policy))
-    rules = tagged(of_rules(policy, facts))
+    beds = tagged("beds", of_beds(facts.instance, policy))
+    rules = tagged("rules", of_rules(policy, facts))
     return Prices(
         run=stored.name,
         bounds=priced.bounds,
         steps=tuple(item for item in rules if item.relaxation.kind == "parameter"),
         rules=tuple(item for item in rules if item.relaxation.kind == "rule"),
-        rooms=ranked([*tagged(of_lists(facts.instance, policy)), *beds], goal),
+        rooms=ranked([*tagged("lists", of_lists(facts.instance, policy)), *beds], goal),
         nights=dearest_nights(beds, labels, goal),
         rows=by_goal(tightest_rows(priced), labels),
     )

@@ -116,6 +116,7 @@ def test_best_of_lists_and_of_single_nights_are_planned_again(command: Command, 
     write_run(allocate(read_folder(folder), policy, Limits(seconds=2)), None, tmp_path / "run")
     said = command("prices", tmp_path / "run", "--top", "3", "--seconds", "2", "--workers", "1", "--json")
     assert said.code == 0
+    assert [told for told in ("prices", "beds", "rules", "lists") if told not in said.err] == []
     found = json.loads(said.out)
     nights = [item["what"] for item in found["nights"]]
     again = {item["what"]: {goal["label"]: goal for goal in item["goals"]} for item in found["planned_again"]}
