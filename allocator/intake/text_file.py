@@ -1,10 +1,11 @@
-"""CSV, plain or gzip, to RawTable: bounded, strict about quotes, UTF-8 or what Excel writes instead."""
+"""CSV, plain or gzip, to RawTable: bounded, strict about quotes, as UTF-8 with commas or what Excel writes instead."""
 
 from __future__ import annotations
 
 import csv
 import gzip
 import io
+import itertools
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from allocator.intake.raw import MAX_BYTES, MAX_ROWS, RawTable, clean_header, to
 
 MAX_LINE = 1_000_000
 CHUNK_ROWS = 50_000
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+"""What may stand between cells; the one that the header has most of, commas where none has more."""
 
 
 def read_csv(table: str, path: Path) -> RawTable:
@@ -61,8 +64,13 @@ def _readable(path: Path) -> Iterator[None]:
 
 def _read(table: str, path: Path, encoding: str, notices: tuple[str, ...]) -> RawTable:
     with _opened(path) as stream, _readable(path):
-        lines = io.TextIOWrapper(stream, encoding=encoding, newline="")
-        reader = csv.reader(_lines(lines, table, path.name), strict=True)
+        text = io.TextIOWrapper(stream, encoding=encoding, newline="")
+        lines = _lines(text, table, path.name)
+        begun = list(_up_to_header(lines))
+        separator = max(SEPARATORS, key=begun[-1].count) if begun else ","
+        if separator != ",":
+            notices = (*notices, f"{table}: {path.name} is separated by {SEPARATORS[separator]}; read as such.")
+        reader = csv.reader(itertools.chain(begun, lines), delimiter=separator, strict=True)
         try:
             header_row, header = next(((row, record) for row, record in enumerate(reader, 1) if record), (0, None))
             if header is None:
@@ -88,6 +96,14 @@ def _lines(lines: io.TextIOWrapper, table: str, source: str) -> Iterator[str]:
             raise InputError([f"{source} unpacks to more than {MAX_BYTES:,} bytes, the most that are read."])
         yield line
         number += 1
+
+
+def _up_to_header(lines: Iterator[str]) -> Iterator[str]:
+    """Blank lines and the first that is not."""
+    for line in lines:
+        yield line
+        if line.strip():
+            return
 
 
 def _records(

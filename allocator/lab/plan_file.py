@@ -80,9 +80,8 @@ def plan_table(path: Path) -> RawTable:
     heads = list(map(str, raw.frame.columns))
     missing = [name for name in WANTED if name not in heads]
     if missing:
-        semicolons = any(";" in head for head in heads)
-        hint = " Maybe save it with commas instead of semicolons." if semicolons else maybe(missing[0], heads)
-        raise InputError([f"{path} has no column {' and '.join(missing)}; it has {', '.join(heads)}.{hint}"])
+        told = f"{path} has no column {' and '.join(missing)}; it has {', '.join(heads)}."
+        raise InputError([told + maybe(missing[0], heads)])
     return raw
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 from pathlib import Path
@@ -338,7 +339,21 @@ def test_columns_of_others_are_kept_and_named_once(tmp_path: Path) -> None:
     )
 
 
-def test_semicolons_for_commas_are_recognised(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_what_spreadsheets_write_in_place_of_commas_is_read_and_said(separator: str, name: str, tmp_path: Path) -> None:
     folder = build.write(tmp_path, build.tables())
-    (folder / "sites.csv").write_text((folder / "sites.csv").read_text().replace(",", ";"))
+    plain = read_instance(folder)
+    sites = folder / "sites.csv"
+    rows = csv.reader(sites.read_text(encoding="utf-8").splitlines())
+    with sites.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream, delimiter=separator).writerows([[], *rows])
+    intake = read_instance(folder)
+    assert intake.notices == (f"sites: sites.csv is separated by {name}; read as such.",)
+    assert intake.instance.frames["sites"].equals(plain.instance.frames["sites"])
+    assert len(intake.quarantine) == len(plain.quarantine)
+
+
+def test_another_separator_is_recognised(tmp_path: Path) -> None:
+    folder = build.write(tmp_path, build.tables())
+    (folder / "sites.csv").write_text((folder / "sites.csv").read_text().replace(",", "|"))
     assert "Maybe it is not separated by commas" in problems(folder)

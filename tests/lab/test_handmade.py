@@ -151,7 +151,6 @@ def test_every_kind_of_broken_row_is_a_finding_with_its_number(tmp_path: Path) -
     [
         (b"entry,session_id\ne1,s1\n", 'has no column entry_id; it has entry, session_id. Maybe "entry".'),
         (b"entry_id,session_id,session_id\ne1,s1,s2\n", 'column "session_id" stands 2 times in plan.csv; keep one'),
-        (b"entry_id;session_id\ne1;s1\n", "Maybe save it with commas instead of semicolons."),
         (b"", "plan.csv is empty; wanted a header row and rows."),
         (b'entry_id,session_id\n"e1,s1\n', "Maybe a quotation mark is not closed."),
         (b"entry_id,session_id\n\x81,s1\n", "is neither UTF-8 nor Windows-1252. Save it as CSV UTF-8."),
