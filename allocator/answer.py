@@ -235,6 +235,8 @@ class Run:
     n_options: int
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Seconds by stage: options, formulate, solve, audit, explain."""
+    kept_out: Mapping[str, str] = field(default_factory=dict)
+    """By session_id, of the people who fit it and have no place, what keeps them out."""
     gap_parts: Mapping[str, tuple[GapPart, ...]] = field(default_factory=dict)
     """By label of the goal, where the gap to its certified bound is."""
     peak_megabytes: float | None = None

@@ -16,6 +16,7 @@ Every sentence is about this plan as it stands: it says what keeps the entry out
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from allocator.policy import Policy
 from allocator.rule import Conflict, Screen, closed_sessions
 from allocator.solve.loader import Loader, complete
 from allocator.solve.obstacles import barriers, tally
-from allocator.words import goal_name, quantity
+from allocator.words import goal_name, people, quantity
 
 TREATED = "treated"
 IN_CONFLICT = "session_in_conflict"
@@ -38,20 +39,81 @@ CLOSED = "closed to new cases, since a booking there does not fit or its data ar
 WORSENS = "worsens_a_goal"
 
 
-def explain_unplaced(
-    formulation: Formulation, policy: Policy, allocation: Allocation, conflicts: Sequence[Conflict]
-) -> tuple[Unplaced, ...]:
+@dataclass(frozen=True, eq=False)
+class Obstacles:
+    """A plan, and what keeps each option out of it.
+
+    labels        rules by their number
+    barrier       (n_options,) the rules that adding each option would break, a bit a rule
+    start, stop   (n_unplaced,) where the options of each entry without a place begin and end
+    """
+
+    formulation: Formulation
+    loader: Loader
+    labels: tuple[str, ...]
+    barrier: Ints
+    start: Ints
+    stop: Ints
+
+
+def obstacles_to(formulation: Formulation, allocation: Allocation) -> Obstacles:
+    """What keeps people out of a plan as it stands."""
+    loader = loaded(formulation, allocation)
+    labels = tuple(dict.fromkeys(block.label for block in formulation.blocks))
+    rule = np.repeat(
+        [labels.index(block.label) for block in formulation.blocks],
+        [block.stop - block.start for block in formulation.blocks],
+    ).astype(np.int64)
+    start, stop = unplaced_spans(formulation.options, loader.chosen, allocation)
+    return Obstacles(formulation, loader, labels, barriers(loader, rule), start, stop)
+
+
+def explain_unplaced(obstacles: Obstacles, policy: Policy, conflicts: Sequence[Conflict]) -> tuple[Unplaced, ...]:
     """A reason for every entry that has no place, sorted by entry_id. Held entries are not among them."""
-    facts = formulation.options.facts
+    options = obstacles.formulation.options
+    facts = options.facts
     has_option = np.zeros(len(facts.standing.waiting), dtype=bool)
-    has_option[formulation.options.entry] = True
+    has_option[options.entry] = True
     closed = closed_sessions(facts, conflicts)
     reasons = [
         *treated(facts),
         *without_option(facts, policy.screens, np.flatnonzero(facts.standing.waiting & ~has_option), closed),
-        *with_option(formulation, policy, allocation),
+        *with_option(obstacles, policy),
     ]
     return tuple(sorted(reasons, key=lambda unplaced: unplaced.entry_id))
+
+
+def explain_sessions(obstacles: Obstacles, policy: Policy) -> dict[str, str]:
+    """session_id -> how many people who fit it have no place, and what keeps them out; sessions without any left out.
+
+    Like reasons, of the plan as it stands: what the session would have to have for one of them.
+    """
+    options = obstacles.formulation.options
+    without = np.concatenate(
+        [np.arange(first, stop) for first, stop in zip(obstacles.start, obstacles.stop, strict=True)]
+        or [np.zeros(0, dtype=np.int64)]
+    )
+    by_session = without[np.argsort(options.session[without], kind="stable")]
+    session, barrier = options.session[by_session], obstacles.barrier[by_session]
+    start, stop = spans_of(session)
+    count, _ = tally(start, stop, barrier, len(obstacles.labels))
+    free = np.bincount(session[barrier == 0], minlength=obstacles.formulation.n_sessions)
+    session_ids, phrases = options.instance.column("sessions", "session_id"), phrases_of(policy)
+    found = {}
+    for i, row in enumerate(session[start].tolist()):
+        kept = [(int(count[i, r]), phrases.get(label, label)) for r, label in enumerate(obstacles.labels)]
+        kept = sorted(
+            [*kept, (int(free[row]), "a place would make a goal worse")], key=lambda item: (-item[0], item[1])
+        )
+        told = "; ".join(f"for {number} {phrase}" for number, phrase in kept if number)
+        n_people = int(stop[i] - start[i])
+        found[str(session_ids[row])] = f"{people(n_people)} who fit{'s' * (n_people == 1)} without a place: {told}"
+    return found
+
+
+def phrases_of(policy: Policy) -> dict[str, str]:
+    """What each limit says where it keeps somebody out, by its label."""
+    return {limit.label: limit.blocked for limit in policy.limits}
 
 
 def treated(facts: Facts) -> Iterator[Unplaced]:
@@ -109,19 +171,12 @@ def screened(facts: Facts, screens: Sequence[Screen], entry_id: str, funnel: dic
     return Unplaced(entry_id, SEVERAL_RULES, f"Of the {n_sessions} sessions of this service, {parts}.{both}")
 
 
-def with_option(formulation: Formulation, policy: Policy, allocation: Allocation) -> Iterator[Unplaced]:
+def with_option(obstacles: Obstacles, policy: Policy) -> Iterator[Unplaced]:
     """Entries that could be placed somewhere and are not: what keeps them out of every option."""
-    options = formulation.options
+    formulation, loader, start, stop = obstacles.formulation, obstacles.loader, obstacles.start, obstacles.stop
+    options, labels, phrases = formulation.options, obstacles.labels, phrases_of(policy)
     entry_ids = options.instance.column("patients", "entry_id")
-    loader = loaded(formulation, allocation)
-    labels = tuple(dict.fromkeys(block.label for block in formulation.blocks))
-    phrases = {limit.label: limit.blocked for limit in policy.limits}
-    rule = np.repeat(
-        [labels.index(block.label) for block in formulation.blocks],
-        [block.stop - block.start for block in formulation.blocks],
-    ).astype(np.int64)
-    start, stop = unplaced_spans(options, loader.chosen, allocation)
-    count, free = tally(start, stop, barriers(loader, rule), len(labels))
+    count, free = tally(start, stop, obstacles.barrier, len(labels))
     standing = complete(formulation, loader.chosen)
     for i, entry in enumerate(options.entry[start].tolist()):
         entry_id = str(entry_ids[entry])

@@ -9,7 +9,7 @@ from allocator.allocation import Allocation
 from allocator.answer import Limits, Memory, Reporter, Run, Start, silent
 from allocator.audit import audit
 from allocator.baseline import baseline
-from allocator.explain import explain_unplaced
+from allocator.explain import explain_sessions, explain_unplaced, obstacles_to
 from allocator.formulation import Formulation, formulate
 from allocator.gap import gap_splits
 from allocator.instance import Instance
@@ -72,7 +72,9 @@ def planned(
         audited = audit(facts, policy, allocation, answer.goals, conflicts)
     with watch.stage("explain"):
         spare_memory(formulation)
-        unplaced = explain_unplaced(formulation, policy, allocation, conflicts)
+        obstacles = obstacles_to(formulation, allocation)
+        unplaced, kept_out = explain_unplaced(obstacles, policy, conflicts), explain_sessions(obstacles, policy)
+        del obstacles
         spare_memory(formulation)
         without_us = baseline(formulation)
         gap_parts = gap_splits(formulation, answer.certificate, complete(formulation, answer.chosen))
@@ -86,6 +88,7 @@ def planned(
         baseline_scores={goal.label: goal.score(facts, without_us) for goal in policy.ordered_goals},
         audit=audited,
         unplaced=unplaced,
+        kept_out=kept_out,
         conflicts=conflicts,
         ending=answer.ending,
         certificate=answer.certificate,

@@ -20,7 +20,7 @@ from allocator.allocation import Allocation, Placement, fixed_placements
 from allocator.answer import Audit, Unplaced
 from allocator.audit import audit, wrong_fates
 from allocator.errors import AllocatorError
-from allocator.explain import chosen_by, explain_unplaced
+from allocator.explain import chosen_by, explain_unplaced, obstacles_to
 from allocator.formulation import formulate
 from allocator.instance import Instance
 from allocator.intake import read_instance
@@ -136,7 +136,7 @@ def wrong_outputs(run_folder: Path, instance: Instance, policy: Policy) -> list[
         *wrong_figures(summary["goals"], goals, formulation),
         *wrong_bounds(run_folder, summary["goals"], goals, formulation, columns),
         *wrong_baseline(summary["goals"], policy, formulation),
-        *wrong_reasons(run_folder, explain_unplaced(formulation, policy, allocation, found)),
+        *wrong_reasons(run_folder, explain_unplaced(obstacles_to(formulation, allocation), policy, found)),
         *wrong_accounts(run_folder, summary["accounts"], facts, allocation),
     ]
 

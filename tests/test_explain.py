@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from allocator import explain
 from allocator.allocation import Allocation, Placement
 from allocator.answer import Limits, Unplaced
-from allocator.explain import explain_unplaced
+from allocator.explain import explain_sessions, explain_unplaced, obstacles_to
 from allocator.formulation import Formulation
 from allocator.options import Facts
 from allocator.policy import Policy, read_policy
@@ -42,7 +43,7 @@ def reasons(facts: Facts, policy: Policy = DAILY, places: tuple[tuple[str, str],
     chosen = np.array([pair in places for pair in pairs], dtype=bool) | options.fixed
     assert chosen.sum() - options.fixed.sum() == len(places)
     plan = Allocation.from_options(options, chosen)
-    found = explain_unplaced(case.formulation, policy, plan, find_conflicts(policy.limits, facts))
+    found = explain_unplaced(obstacles_to(case.formulation, plan), policy, find_conflicts(policy.limits, facts))
     return {item.entry_id: item for item in found}
 
 
@@ -145,7 +146,7 @@ def runs() -> list[tuple[Facts, Policy, Allocation, tuple[Unplaced, ...], Formul
         if not case.pinned:
             plan = Allocation.from_options(case.formulation.options, construct(case.formulation))
             conflicts = find_conflicts(case.policy.limits, case.facts)
-            said = explain_unplaced(case.formulation, case.policy, plan, conflicts)
+            said = explain_unplaced(obstacles_to(case.formulation, plan), case.policy, conflicts)
             found.append((case.facts, case.policy, plan, said, case.formulation))
     return found
 
@@ -196,6 +197,33 @@ def test_limit_that_is_named_forbids_every_session_by_its_own_check() -> None:
     assert {"session_minutes", "session_opening"} <= named
 
 
+def test_what_keeps_people_out_of_a_session_is_what_checks_of_the_rules_say() -> None:
+    """Person after person: who fits a session and has no place is added to it, and every limit judges the plan."""
+    named = Counter[str]()
+    for facts, policy, plan, _, formulation in runs():
+        options = formulation.options
+        pairs = zip(options.of_entry("entry_id"), options.of_session("session_id"), strict=True)
+        expected: dict[str, Counter[str]] = {}
+        for entry_id, session_id in pairs:
+            if entry_id in plan.of_entry:
+                continue
+            added = [*plan.placements, Placement(str(entry_id), str(session_id))]
+            tried = Allocation.of(added, plan.with_option, plan.with_independent_option)
+            broken = {limit.blocked for limit in policy.limits if limit.check(facts, tried)}
+            told = expected.setdefault(str(session_id), Counter())
+            told.update(broken or ["a place would make a goal worse"])
+            told["people"] += 1
+        said = explain_sessions(obstacles_to(formulation, plan), policy)
+        assert set(said) == set(expected)
+        for session_id, counts in expected.items():
+            n_people = counts.pop("people")
+            head, told_parts = said[session_id].split(" no place: ")
+            assert int(head.split()[0]) == n_people
+            assert sorted(told_parts.split("; ")) == sorted(f"for {n} {phrase}" for phrase, n in counts.items())
+            named.update(counts)
+    assert len(named) >= 4, named
+
+
 def test_screen_that_is_named_leaves_no_session_by_its_own_check() -> None:
     named = set()
     for seed in range(12):
@@ -205,7 +233,7 @@ def test_screen_that_is_named_leaves_no_session_by_its_own_check() -> None:
         case = case_of(facts, Policy("screens", policy.screens, ()))
         plan = Allocation.from_options(case.formulation.options, case.formulation.options.fixed)
         conflicts = find_conflicts(policy.limits, facts)
-        for item in explain_unplaced(case.formulation, case.policy, plan, conflicts):
+        for item in explain_unplaced(obstacles_to(case.formulation, plan), case.policy, conflicts):
             if item.reason_code in screens:
                 for session_id in facts.instance.session_row:
                     tried = Allocation.of([Placement(item.entry_id, session_id)])

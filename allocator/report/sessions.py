@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from allocator.answer import Run
-from allocator.instance import Ints
 from allocator.options import Options, build_options
 from allocator.rule import closed_sessions
 
@@ -43,12 +42,13 @@ def sessions_table(run: Run, options: Options) -> pd.DataFrame:
 
     minutes       there, after the host's own cases
     minutes_used  expected minutes of the cases, and the turnarounds between them; held entries included
+    minutes_left  of all minutes: of some a policy may plan for a share only
     entry_ids     who, separated by semicolons
-    why_not_full  plain words; empty where the session is full
+    why_not_full  plain words
     """
     instance = run.facts.instance
     closed = closed_sessions(run.facts, run.conflicts)
-    wanting, able = _counts(run, options)
+    able = np.bincount(options.session, minlength=len(instance.column("sessions", "session_id")))
     rows = []
     for row, session_id in enumerate(instance.column("sessions", "session_id")):
         session = instance.session[session_id]
@@ -64,21 +64,11 @@ def sessions_table(run: Run, options: Options) -> pd.DataFrame:
                 "cases_used": len(entry_ids),
                 "entry_ids": ";".join(entry_ids),
                 "why_not_full": why_not_full(
-                    session, len(entry_ids), left, row in closed, int(able[row]), int(wanting[row])
+                    session, len(entry_ids), left, row in closed, int(able[row]), run.kept_out.get(session_id, "")
                 ),
             }
         )
     return pd.DataFrame(rows, columns=list(SESSION_COLUMNS), dtype="object")
-
-
-def _counts(run: Run, options: Options) -> tuple[Ints, Ints]:
-    """(n_sessions,) people who fit a session and have no place; people who fit it at all."""
-    instance = run.facts.instance
-    placed = np.zeros(len(instance.column("patients", "entry_id")), dtype=bool)
-    placed[[instance.entry_row[entry_id] for entry_id in run.allocation.of_entry]] = True
-    n_sessions = len(instance.column("sessions", "session_id"))
-    wanting = np.bincount(options.session[~placed[options.entry]], minlength=n_sessions)
-    return wanting, np.bincount(options.session, minlength=n_sessions)
 
 
 def minutes_used(run: Run, session_id: str) -> int:
@@ -89,25 +79,21 @@ def minutes_used(run: Run, session_id: str) -> int:
     return expected + max(0, len(places) - 1) * int(instance.session[session_id]["turnaround_minutes"])
 
 
-def why_not_full(session: Any, cases: int, left: int, closed: bool, able: int, wanting: int) -> str:
-    """Why a session takes nobody more, in plain words; empty where it is full.
+def why_not_full(session: Any, cases: int, left: int, closed: bool, able: int, kept_out: str) -> str:
+    """Why a session takes nobody more, in plain words.
 
-    `able` people fit the session by every screen, of whom `wanting` have no place anywhere.
+    `able` people fit the session by every screen; `kept_out` says what keeps out those of them who have no place.
     """
     if session["closed"]:
         return "closed: its data are damaged, see quarantine.csv"
     if closed:
         return "closed: a booking does not fit"
-    if left == 0 or cases + int(session["host_cases"]) >= session["max_cases"]:
-        return ""
+    if cases + int(session["host_cases"]) >= session["max_cases"]:
+        return "full: as many cases as its host allows"
+    if left == 0:
+        return "full: no minutes are left"
     if able == 0:
         return "nobody on the lists fits"
     if cases == 0 and able + int(session["host_cases"]) < session["min_cases"]:
         return "too few cases to open"
-    if wanting == 0 and cases == 0:
-        return "everybody who fits has a place elsewhere"
-    if wanting == 0:
-        return f"{left} minutes left; everybody who fits has a place"
-    if cases == 0:
-        return "limits reached or too few cases to open" if session["min_cases"] > 0 else "limits reached"
-    return f"{left} minutes left: too few for another case, or limits reached"
+    return kept_out or f"everybody who fits has a place{' elsewhere' * (cases == 0)}"

@@ -15,6 +15,7 @@ from allocator.answer import Certificate, GoalResult, Limits, Memory, Run, Trace
 from allocator.audit import audit
 from allocator.baseline import baseline
 from allocator.ending import Ending
+from allocator.explain import explain_sessions, obstacles_to
 from allocator.formulation import formulate
 from allocator.instance import Instance
 from allocator.intake import Intake
@@ -161,6 +162,7 @@ def run_of(options: Options, policy: Policy, chosen: np.ndarray[Any, Any], reaso
         entries_with_option=options.entries_with_option,
         n_options=len(options),
         seconds={"options": 0.1, "solve": 1.5},
+        kept_out=explain_sessions(obstacles_to(formulation, allocation), policy),
     )
 
 

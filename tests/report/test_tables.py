@@ -125,12 +125,23 @@ def test_every_session_says_how_far_it_is_used_and_why_it_is_not_full(folder: Pa
 @pytest.mark.parametrize(
     ("session", "patients", "plan", "said"),
     [
-        ({"minutes": 60}, [{}], {"e1": "s1"}, ""),
-        ({"max_cases": 1}, [{}, {}], {"e1": "s1"}, ""),
-        ({"max_cases": 2}, [{}, {}], {"e1": "s1"}, "180 minutes left: too few for another case, or limits reached"),
-        ({}, [{}], {"e1": "s1"}, "180 minutes left; everybody who fits has a place"),
+        ({"minutes": 60}, [{}], {"e1": "s1"}, "full: no minutes are left"),
+        ({"max_cases": 1}, [{}, {}], {"e1": "s1"}, "full: as many cases as its host allows"),
+        (
+            {"minutes": 140},
+            [{}, {}, {"expected_minutes": 40}],
+            {"e1": "s1"},
+            "2 people fit and have no place: for 1 a place would make a goal worse; "
+            "for 1 not enough minutes are left in the session",
+        ),
+        ({}, [{}], {"e1": "s1"}, "everybody who fits has a place"),
         ({"min_cases": 3}, [{}, {}], {}, "too few cases to open"),
-        ({"min_cases": 2}, [{}, {}], {}, "limits reached or too few cases to open"),
+        (
+            {"min_cases": 2},
+            [{}, {}],
+            {},
+            "2 people fit and have no place: for 2 too few people fit the session for it to be opened",
+        ),
         ({"closed": True}, [{}], {}, "closed: its data are damaged, see quarantine.csv"),
     ],
 )

@@ -18,7 +18,7 @@ from allocator.allocation import Allocation, Placement
 from allocator.audit import audit
 from allocator.backends.process import Worker
 from allocator.change import changed
-from allocator.explain import IN_CONFLICT, SEVERAL_LIMITS, SEVERAL_RULES, WORSENS, explain_unplaced
+from allocator.explain import IN_CONFLICT, SEVERAL_LIMITS, SEVERAL_RULES, WORSENS, explain_unplaced, obstacles_to
 from allocator.instance import Instance
 from allocator.intake import read_instance
 from allocator.options import Facts, build_options
@@ -173,9 +173,8 @@ def explained_entries(name: str, each: int, worker: Worker) -> tuple[int, Counte
     spec = read(case.facts.instance)
     session_ids = case.session_ids
     closed = {str(session_ids[row]) for row in case.closed}
-    reasons = {
-        item.entry_id: item for item in explain_unplaced(case.formulation, DAILY, case.allocation, case.conflicts)
-    }
+    obstacles = obstacles_to(case.formulation, case.allocation)
+    reasons = {item.entry_id: item for item in explain_unplaced(obstacles, DAILY, case.conflicts)}
     chosen = random.Random(name).sample(case.unplaced(), min(each, len(case.unplaced())))
     once, n_verified, seen = standings(case), 0, Counter[str]()
     before = case.loader.chosen.copy()
