@@ -102,12 +102,12 @@ def explain_sessions(obstacles: Obstacles, policy: Policy) -> dict[str, str]:
     found = {}
     for i, row in enumerate(session[start].tolist()):
         kept = [(int(count[i, r]), phrases.get(label, label)) for r, label in enumerate(obstacles.labels)]
-        kept = sorted(
-            [*kept, (int(free[row]), "a place would make a goal worse")], key=lambda item: (-item[0], item[1])
-        )
+        kept.append((int(free[row]), "a place would make a goal worse"))
+        kept.sort(key=lambda item: (-item[0], item[1]))
         told = "; ".join(f"for {number} {phrase}" for number, phrase in kept if number)
         n_people = int(stop[i] - start[i])
-        found[str(session_ids[row])] = f"{people(n_people)} who fit{'s' * (n_people == 1)} without a place: {told}"
+        verbs = "fits and has" if n_people == 1 else "fit and have"
+        found[str(session_ids[row])] = f"{people(n_people)} {verbs} no place: {told}"
     return found
 
 
