@@ -28,7 +28,7 @@ from allocator.options import Facts, Options, joined_pairs, spans, spans_of
 from allocator.policy import Policy
 from allocator.rule import Conflict, Screen, closed_sessions
 from allocator.solve.loader import Loader, complete
-from allocator.solve.obstacles import barriers, tally
+from allocator.solve.obstacles import barriers, tally, tally_sessions
 from allocator.words import goal_name, people, quantity
 
 TREATED = "treated"
@@ -88,24 +88,17 @@ def explain_sessions(obstacles: Obstacles, policy: Policy) -> dict[str, str]:
 
     Like reasons, of the plan as it stands: what the session would have to have for one of them.
     """
-    options = obstacles.formulation.options
-    without = np.concatenate(
-        [np.arange(first, stop) for first, stop in zip(obstacles.start, obstacles.stop, strict=True)]
-        or [np.zeros(0, dtype=np.int64)]
+    options, labels, phrases = obstacles.formulation.options, obstacles.labels, phrases_of(policy)
+    session_ids = options.instance.column("sessions", "session_id")
+    count = tally_sessions(
+        obstacles.start, obstacles.stop, options.session, obstacles.barrier, len(labels), len(session_ids)
     )
-    by_session = without[np.argsort(options.session[without], kind="stable")]
-    session, barrier = options.session[by_session], obstacles.barrier[by_session]
-    start, stop = spans_of(session)
-    count, _ = tally(start, stop, barrier, len(obstacles.labels))
-    free = np.bincount(session[barrier == 0], minlength=obstacles.formulation.n_sessions)
-    session_ids, phrases = options.instance.column("sessions", "session_id"), phrases_of(policy)
+    whys = [*(phrases.get(label, label) for label in labels), "a place would make a goal worse"]
     found = {}
-    for i, row in enumerate(session[start].tolist()):
-        kept = [(int(count[i, r]), phrases.get(label, label)) for r, label in enumerate(obstacles.labels)]
-        kept.append((int(free[row]), "a place would make a goal worse"))
-        kept.sort(key=lambda item: (-item[0], item[1]))
-        told = "; ".join(f"for {number} {phrase}" for number, phrase in kept if number)
-        n_people = int(stop[i] - start[i])
+    for row in np.flatnonzero(count[:, -1]):
+        kept = sorted(zip(count[row, :-1].tolist(), whys, strict=True), key=lambda item: (-item[0], item[1]))
+        told = "; ".join(f"for {number} {why}" for number, why in kept if number)
+        n_people = int(count[row, -1])
         verbs = "fits and has" if n_people == 1 else "fit and have"
         found[str(session_ids[row])] = f"{people(n_people)} {verbs} no place: {told}"
     return found

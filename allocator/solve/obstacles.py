@@ -100,3 +100,17 @@ def tally(start: Ints, stop: Ints, barrier: Ints, n_rules: int) -> tuple[Ints, I
             for r in range(n_rules):
                 count[i, r] += (barrier[option] >> r) & 1
     return count, free
+
+
+@compiled
+def tally_sessions(start: Ints, stop: Ints, session: Ints, barrier: Ints, n_rules: int, n_sessions: int) -> Ints:
+    """Of options start[i]..stop[i], by session: how many each rule keeps out, none does, and all, (n, n_rules + 2)."""
+    count = np.zeros((n_sessions, n_rules + 2), dtype=np.int64)
+    for i in range(len(start)):
+        for option in range(start[i], stop[i]):
+            s, barred = session[option], barrier[option]
+            for r in range(n_rules):
+                count[s, r] += (barred >> r) & 1
+            count[s, n_rules] += barred == 0
+            count[s, n_rules + 1] += 1
+    return count
