@@ -18,6 +18,7 @@ from allocator.errors import AuditFailedError, CancelledError, ContradictionErro
 from allocator.instance import Instance
 from allocator.intake import read_instance, summary_lines
 from allocator.interrupt import interrupt
+from allocator.lab.ground import ground_of
 from allocator.policy import Policy, read_policy
 from allocator.report import write_run
 from allocator.run import allocate
@@ -30,6 +31,7 @@ from api.progress import told
 from api.settings import Settings
 from api.words import run_lines
 from models import CATALOGUE
+from models.daily import DAILY
 
 
 def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) -> None:
@@ -134,6 +136,7 @@ def policy_of(settings: Settings) -> Policy:
 def check_instance(instance: Path, *, as_json: bool) -> None:
     """Read an instance and say what would be refused or held."""
     intake = read_instance(instance)
+    pins = pins_without_place(intake.instance)
     found = {
         "instance": intake.instance.info.name,
         "fingerprint": intake.instance.fingerprint,
@@ -141,8 +144,21 @@ def check_instance(instance: Path, *, as_json: bool) -> None:
         "rows_accepted": dict(intake.rows_accepted),
         "notices": list(intake.notices),
         "quarantine": intake.quarantine.astype("str").to_dict("records"),
+        "pins": pins,
     }
-    say(found if as_json else summary_lines(intake))
+    say(found if as_json else [*summary_lines(intake), *pins])
+
+
+def pins_without_place(instance: Instance) -> list[str]:
+    """Pins that would stop a run under the daily policy, since no session that they mean is open to the person."""
+    if not len(instance.frames["overrides"]):
+        return []
+    try:
+        ground_of(instance, DAILY)
+    except ContradictionError as error:
+        head, *pins = str(error).splitlines()
+        return [f"Under the daily policy a run would stop. {head}", *pins]
+    return []
 
 
 def carry_over(run_folder: Path, decisions: Path | None, into: Path, *, as_json: bool) -> None:

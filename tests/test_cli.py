@@ -179,6 +179,18 @@ def test_table_that_cannot_be_used_ends_with_3_and_every_problem(command: Comman
     assert not (instance.parent / "run").exists()
 
 
+def test_check_says_which_pins_would_stop_a_run(command: Command, tmp_path: Path) -> None:
+    instance = Path(shutil.copytree(shipped("tiny-travel"), tmp_path / "travel"))
+    pin(instance, ("e5", "s2"))
+    assert json.loads(command("check", instance, "--json").out)["pins"] == []
+    with (instance / "overrides.csv").open("a", encoding="utf-8") as stream:
+        stream.write("e5,s2,never,B. Manager,clinical,2026-01-30T08:00:00\n")
+    said = command("check", instance)
+    assert said.code == 0
+    assert "Under the daily policy a run would stop. Overrides that cannot be kept:" in said.out
+    assert "every session that it means was ruled out too" in said.out
+
+
 def test_pins_that_contradict_each_other_end_with_4(command: Command, instance: Path) -> None:
     pin(instance, ("e1", "s-nowhere"))
     said = command("run", instance, "--out", instance.parent / "run", *QUICK)
