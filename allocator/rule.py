@@ -200,6 +200,9 @@ class Limit(Rule):
     blocked: ClassVar[str]
     """Why a session could not take an entry because of this limit, for people ("the list is full")."""
 
+    of_session: ClassVar[bool] = False
+    """Is each row about one session and nothing else, so that one more list like it would have its own."""
+
     @abstractmethod
     def rows(self, columns: Columns) -> Rows:
         """The rows, whole numbers."""

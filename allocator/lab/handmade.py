@@ -12,21 +12,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
-from allocator.allocation import Allocation
-from allocator.answer import Limits, Reporter, Run, silent
+from allocator.answer import Limits, Memory, Reporter, Run, silent
 from allocator.certificate import bound_of, held_value
 from allocator.formulation import Formulation
 from allocator.instance import Instance
-from allocator.lab.ground import Ground, ground_of
+from allocator.lab.ground import ground_of
 from allocator.lab.improve import Improvement, improvements
+from allocator.lab.legal_part import legal_part
 from allocator.lab.plan_file import HandPlan
 from allocator.policy import Policy
 from allocator.rule import Violation
 from allocator.run import allocate
-from allocator.solve.construct import asked_for, only_pins_of_the_pinned, option_rank
-from allocator.solve.loader import Loader, complete, feasible
 from allocator.solve.prove import prove_all
 
 MOST_IMPROVEMENTS = 10
@@ -47,7 +43,16 @@ class GoalReview:
     @property
     def distance(self) -> int:
         """How far the value is from the bound, never below 0: a plan that breaks rules can be beyond it."""
-        return max(0, self.bound - self.value if self.sense == "max" else self.value - self.bound)
+        return max(0, self._short)
+
+    @property
+    def beyond(self) -> bool:
+        """Is the value better than any plan that keeps every rule."""
+        return self._short < 0
+
+    @property
+    def _short(self) -> int:
+        return self.bound - self.value if self.sense == "max" else self.value - self.bound
 
 
 @dataclass(frozen=True)
@@ -77,13 +82,16 @@ class Review:
 
 
 def review(instance: Instance, policy: Policy, plan: HandPlan, limits: Limits, report: Reporter = silent) -> Review:
-    """Judge a plan made by hand; a run of the engine and a proof for this plan may take `limits` each."""
+    """Judge a plan made by hand; a run of the engine and a proof for this plan may take `limits` each.
+
+    The engine begins from what of the plan keeps every rule, so that its own plan is never worse.
+    """
     ground = ground_of(instance, policy)
     allocation = ground.allocation(plan.places)
     audited = ground.audited(allocation)
-    run = allocate(instance, policy, limits, report)
-    legal = allocation if audited.passed else legal_part(ground, plan)
+    legal = allocation if audited.passed else legal_part(ground, plan.places, limits)
     kept = () if legal is None else tuple((place.entry_id, place.session_id) for place in legal.placements)
+    run = allocate(instance, policy, limits, report, Memory(kept))
     listed = dict.fromkeys((place.entry_id, place.session_id) for place in plan.places)
     return Review(
         places=len(plan.places),
@@ -115,33 +123,6 @@ def goal_reviews(
         engine = run.goals[k].value
         reviews.append(GoalReview(goal.label, goal.unit, goal.sense, values[k], bound, engine, sentences[goal.label]))
     return tuple(reviews)
-
-
-def legal_part(ground: Ground, plan: HandPlan) -> Allocation | None:
-    """The places, taken in the order of the file, that together keep every rule; None where none was found.
-
-    What pins ask for comes first, as the file has it or, where it does not, in the order of the goals.
-    """
-    model = ground.formulation
-    pairs = ((place.entry_id, place.session_id) for place in plan.places)
-    listed = [ground.option_of[pair] for pair in pairs if pair in ground.option_of]
-    asked, allowed, rank = asked_for(model), only_pins_of_the_pinned(model), option_rank(model)
-    others = np.flatnonzero(asked)
-    pins = [option for option in listed if asked[option]] + others[np.argsort(rank[others])].tolist()
-    loader = Loader(model)
-    for option in (*pins, *(option for option in listed if allowed[option])):
-        if not loader.chosen[option] and loader.can_add(option):
-            loader.add(option)
-    while short := loader.short_sessions():
-        leaving = np.flatnonzero(np.isin(model.session, list(short)) & loader.chosen & ~model.fixed)
-        if not len(leaving):
-            return None
-        for row in leaving.tolist():
-            loader.remove(row)
-    if not feasible(model, complete(model, loader.chosen)):
-        return None
-    legal = ground.allocation(Allocation.from_options(ground.options, loader.chosen).placements)
-    return legal if ground.audited(legal).passed else None
 
 
 def review_figures(review: Review) -> dict[str, Any]:

@@ -29,10 +29,10 @@ def review_lines(review: Review, instance: Instance) -> list[str]:
     lines += ["", *(goal_sentence(goal) for goal in review.goals), ""]
     if not review.improvable:
         part = "No part of the plan that keeps every rule was found, so improvements are not listed."
-        return [*lines, part, "Maybe place the people above who are missing: what a pin asks for cannot be left out."]
+        return [*lines, part]
     if review.pins_added:
         added = plural(len(review.pins_added), "place")
-        lines.append(f"Added, since pins ask for them: {added}: {places_words(review.pins_added)}.")
+        lines.append(f"Added, since pins ask for it: {added}: {places_words(review.pins_added)}.")
     if review.left_out:
         left = plural(len(review.left_out), "place")
         lines.append(f"Without {left} the rest keeps every rule: {places_words(review.left_out)}.")
@@ -70,6 +70,9 @@ def goal_sentence(goal: GoalReview) -> str:
     beats = "gets above" if goal.sense == "max" else "gets below"
     told = f"{goal_name(goal.label)}: {quantity(goal.value, goal.unit)}; "
     engine = f"this program's plan: {quantity(goal.engine, goal.unit)}"
+    if goal.beyond:
+        bound = quantity(goal.bound, goal.unit)
+        return f"{told}only since it breaks rules: no plan that keeps them {beats} {bound} ({engine})."
     if goal.distance == 0:
         return f"{told}proven: no plan that is as good on the goals before does better ({engine})."
     bound, left = quantity(goal.bound, goal.unit), quantity(goal.distance, goal.unit)

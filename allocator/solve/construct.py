@@ -14,7 +14,7 @@ from allocator.certificate import sign_of
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.options import spans_of
-from allocator.solve.loader import Loader
+from allocator.solve.loader import Loader, complete
 
 PASSES = 4
 
@@ -41,6 +41,16 @@ def construct(model: Model, rank: Ints | None = None, begun: Bools | None = None
     pinned[entry[asked_for(model)]] = True
     first = np.where(pinned[entry], rank - len(rank), rank)
     return load(model, first, only_pins_of_the_pinned(model), begun)
+
+
+def and_the_others(model: Model, chosen: Bools, before: Bools) -> Ints:
+    """Columns of these placements, and whom they leave out as they were before where that fits, or anywhere.
+
+    Both (n_options,). Who is best for one goal leaves out whom it does not concern, and the goals after it with them.
+    """
+    rank = option_rank(model)
+    rank[before] -= model.n_options
+    return complete(model, construct(model, rank, chosen))
 
 
 def own_gains(model: Model, k: int) -> Floats:

@@ -21,7 +21,7 @@ from allocator.certificate import goal_rows, reduced_prices
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.solve.arrays import Layout, Part
-from allocator.solve.construct import construct, option_gain, option_rank, own_gains
+from allocator.solve.construct import and_the_others, option_gain, option_rank, own_gains
 from allocator.solve.dual import MANY, Dual, solve_dual
 from allocator.solve.halves import first_half, share_out, side_by_side
 from allocator.solve.improve import blended, near_the_best, parts
@@ -270,16 +270,6 @@ def keeping(model: Model, gains: Floats, chosen: Bools) -> Floats:
     kept = np.zeros(model.n_columns)
     kept[: model.n_options] = placed[model.entry] * float(np.abs(gains[gains != 0]).mean()) / KEPT
     return kept
-
-
-def and_the_others(model: Model, chosen: Bools, before: Bools) -> Ints:
-    """Columns of these placements, and whom they leave out as they were before where that fits, or anywhere.
-
-    Both (n_options,). A search for one goal leaves out whom it does not concern, and the goals after it with them.
-    """
-    rank = option_rank(model)
-    rank[before] -= model.n_options
-    return complete(model, construct(model, rank, chosen))
 
 
 def order_of(dual: Dual, part: Part) -> Ints:

@@ -25,7 +25,7 @@ from allocator.errors import NoPlanError
 from allocator.formulation import GoalVector, Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.options import spans
-from allocator.solve.construct import asked_for, construct, option_rank
+from allocator.solve.construct import and_the_others, asked_for, construct, option_rank
 from allocator.solve.contradiction import contradiction
 from allocator.solve.dive import improve_by_dives, may_be_better_by
 from allocator.solve.dual import MANY
@@ -52,7 +52,7 @@ def solve(model: Model, limits: Limits, watch: Stopwatch, start: Start | None = 
     watch = watch.reserving(RESERVE[0] + RESERVE[1] * watch.elapsed)
     large = limits.backend == "auto" and not is_small(model)
     with Worker() as worker, Worker() as second:
-        plan = Plan(model, first_plan(model, limits, watch, worker, large), [])
+        plan = Plan(model, first_plan(model, limits, watch, worker, large, start.chosen), [])
         found = Found({}, dict(start.of_goals), start.of_sum, start.sharpened)
         teller = Teller(plan, watch)
         worker.tick = second.tick = teller.heard
@@ -92,7 +92,7 @@ def search_small(plan: Plan, found: Found, limits: Limits, teller: Teller, worke
     model, held, watch = plan.model, list[int](), teller.watch
     proof = PROOF_SHARE * limits.seconds if np.isfinite(limits.seconds) else 0.0
     for k in range(len(model.goals)):
-        begun = watch.elapsed
+        begun, before = watch.elapsed, plan.chosen
         if (left := watch.left - proof) < SHORTEST_SECONDS:
             break
         budget = budget_of(k, len(model.goals), left, limits)
@@ -106,6 +106,9 @@ def search_small(plan: Plan, found: Found, limits: Limits, teller: Teller, worke
                 model, k, held, plan.columns, limits.backend, budget, workers[0], claimed=teller.claimed
             )
             plan.offer(solved.columns, held)
+        if (plan.chosen != before).any():
+            # An exact solver drops whom this goal does not count, and there may be no time for the goals that do.
+            plan.offer(and_the_others(model, plan.chosen, before), held)
         if solved.solver_bound is not None:
             teller.claimed(solved.solver_bound)
         found.solves[k] = replace(solved, seconds=watch.elapsed - begun)
@@ -211,8 +214,10 @@ def share_of(budget: Budget, share: float) -> Budget:
     return replace(budget, seconds=max(SHORTEST_SECONDS, share * budget.seconds), work=work)
 
 
-def first_plan(model: Model, limits: Limits, watch: Stopwatch, worker: Worker, large: bool) -> Ints:
-    """A plan that keeps every row: greedy, or where pins defeat that, by an exact solver.
+def first_plan(
+    model: Model, limits: Limits, watch: Stopwatch, worker: Worker, large: bool, earlier: Bools | None = None
+) -> Ints:
+    """A plan that keeps every row: greedy, or where pins defeat that, the `earlier` one, or by an exact solver.
 
     Of a large model nothing but what is fixed, where that keeps every row: its search loads at once.
     """
@@ -224,6 +229,8 @@ def first_plan(model: Model, limits: Limits, watch: Stopwatch, worker: Worker, l
         return columns
     if feasible(model, nothing):
         return nothing
+    if earlier is not None and feasible(model, columns := complete(model, earlier | model.fixed)):
+        return columns
     for core in (around_pins(model), np.ones(model.n_options, dtype=bool)):
         found = any_plan(model, core, limits, watch, worker)
         if found is not None:

@@ -86,7 +86,7 @@ def kept_out(case: Case, entry_ids: Sequence[str]) -> Iterator[Candidate]:
             rows = row[position == option - options[0]]
             session_id = str(case.session_ids[case.formulation.session[option]])
             names = {case.labels[at] for at in rows}
-            if len(rows) and not listed and case.session_rows[rows].all():
+            if len(rows) and not listed and case.session_rows[rows].all() and case.fits_alone(int(option)):
                 listed = True
                 if session_id not in one_more:
                     one_more[session_id] = one_more_list(case.facts.instance, session_id)

@@ -11,7 +11,7 @@ from allocator.allocation import Allocation
 from allocator.answer import Certificate, Run
 from allocator.explain import block_labels, loaded
 from allocator.formulation import Formulation, Model, formulate
-from allocator.instance import Array, Bools, Ints
+from allocator.instance import Array, Bools, Floats, Ints
 from allocator.options import Facts, build_options
 from allocator.policy import Policy
 from allocator.rule import Conflict, closed_sessions, find_conflicts
@@ -68,8 +68,29 @@ class Case:
 
     @cached_property
     def session_rows(self) -> Bools:
-        """(n_rows,) rows that are about one session alone: one more list like it would not have them."""
-        return local_rows(self.formulation).session >= 0
+        """(n_rows,) rows that are about one session alone: one more list like it would have its own."""
+        of_session = {limit.label for limit in self.policy.limits if limit.of_session}
+        return np.array([label in of_session for label in self.labels], dtype=bool)
+
+    @cached_property
+    def room_alone(self) -> Floats:
+        """(n_rows,) what a row about one session lets in if the session is open and nobody is in it.
+
+        Nothing where bookings use it up: such a row may have been widened for them.
+        """
+        model = self.formulation
+        rows, local = model.rows, local_rows(model)
+        room: Floats = rows.upper - local.opening
+        booked = np.isin(local.session, model.session[model.fixed])
+        room[booked & (rows.activity(model.column_lower) >= rows.upper)] = 0
+        return room
+
+    def fits_alone(self, option: int) -> bool:
+        """Would the person fit the session if nobody else were in it, however few it needs to be opened."""
+        start, row, coefficient = self.loader.by_column
+        span = slice(start[option], start[option + 1])
+        mine = self.session_rows[row[span]]
+        return bool((coefficient[span][mine] <= self.room_alone[row[span][mine]]).all())
 
     @cached_property
     def gains(self) -> Ints:

@@ -26,6 +26,7 @@ class SessionCases(Limit):
     name: ClassVar[str] = "session_cases"
     sentence: ClassVar[str] = "A session takes no more people than its host allows, the host's own included."
     blocked: ClassVar[str] = "the session already has all the cases its host allows"
+    of_session: ClassVar[bool] = True
 
     def rows(self, columns: Columns) -> Rows:
         """One row a session with a cap and an option."""

@@ -39,6 +39,7 @@ class SessionMinutes(Limit):
     name: ClassVar[str] = "session_minutes"
     sentence: ClassVar[str] = "The operations or tests in a session fit into its time, with turnaround between them."
     blocked: ClassVar[str] = "not enough minutes are left in the session"
+    of_session: ClassVar[bool] = True
 
     theatre_utilisation: float = parameter(0.85, "Share of theatre minutes to plan for.", "share", gt=0, le=1)
     diagnostic_utilisation: float = parameter(1.0, "Share of diagnostic minutes to plan for.", "share", gt=0, le=1)

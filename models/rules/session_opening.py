@@ -28,6 +28,7 @@ class SessionOpening(Limit):
     name: ClassVar[str] = "session_opening"
     sentence: ClassVar[str] = "A session is opened for enough people to be worth it, or for nobody."
     blocked: ClassVar[str] = "too few people fit the session for it to be opened"
+    of_session: ClassVar[bool] = True
 
     def rows(self, columns: Columns) -> Rows:
         """Two rows a session with an opening: nobody before it opens, and enough once it is open."""

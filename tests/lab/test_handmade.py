@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,14 @@ from allocator.allocation import Placement
 from allocator.answer import Limits
 from allocator.errors import InputError
 from allocator.lab.ground import Ground, ground_of
-from allocator.lab.handmade import review, review_figures
+from allocator.lab.handmade import GoalReview, review, review_figures
 from allocator.lab.improve import improvements
 from allocator.lab.plan_file import read_plan
-from allocator.lab.words import review_lines
+from allocator.lab.words import goal_sentence, review_lines
+from allocator.options import Facts
 from allocator.solve.loader import complete, goal_values, merit
 from models.daily import DAILY
+from models.rules.overrides import Overrides
 from tests.build import make_facts
 from tests.instances.tiny import FOLDERS, read_tiny
 from tests.rules.test_overrides import override
@@ -232,18 +235,75 @@ def test_booked_person_moved_by_hand_is_a_violation(tmp_path: Path) -> None:
 
 
 def test_a_pin_that_the_plan_forgets_is_a_violation_and_what_is_improved_has_it(tmp_path: Path) -> None:
-    """Two lists of two places: the pinned e3 comes before e2, who takes the other list."""
+    """Two lists of two places: one of e1 and e2 makes room for the pinned e3, and is offered the other list."""
     pin = override("must", entry_id="e3", session_id="s1")
     facts = make_facts([{}, {}, {}], [{"max_cases": 2}, {"max_cases": 2}], overrides=[pin])
     pairs = [("e1", "s1"), ("e2", "s1")]
     found = review(facts.instance, DAILY, read_plan(write(tmp_path / "plan.csv", *pairs), facts), INSTANT)
     assert [item.rule for item in found.violations] == ["overrides"]
     assert found.pins_added == (("e3", "s1"),)
-    assert found.left_out == (("e2", "s1"),)
-    assert [item.places for item in found.improvements][:1] == [(("e2", "", "s2"),)]
+    ((left, session),) = found.left_out
+    assert (left in ("e1", "e2"), session) == (True, "s1")
+    assert [item.places for item in found.improvements][:1] == [((left, "", "s2"),)]
     lines = review_lines(found, facts.instance)
-    assert "Added, since pins ask for them: 1 place: e3 in s1." in lines
+    assert "Added, since pins ask for it: 1 place: e3 in s1." in lines
     assert review_figures(found)["pins_added"] == [{"entry_id": "e3", "session_id": "s1"}]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "left_out", "added"),
+    [
+        ([("e1", "s1"), ("e3", "s2")], (("e1", "s1"),), (("e1", "s2"), ("e2", "s1"))),
+        ([("e3", "s2")], (), (("e1", "s2"), ("e2", "s1"))),
+        ([("e1", "s1"), ("e2", "s1"), ("e3", "s2")], (("e1", "s1"),), (("e1", "s2"),)),
+    ],
+)
+def test_a_pin_to_a_site_leaves_the_only_seat_to_a_pin_to_its_session(
+    pairs: list[tuple[str, str]],
+    left_out: tuple[tuple[str, str], ...],
+    added: tuple[tuple[str, str], ...],
+    tmp_path: Path,
+) -> None:
+    """e1 must go to the site, which has both lists, and e2 to s1, which has room for one: e1 to s2 is all there is."""
+    pins = [override("must", entry_id="e1", site_code="RAA01"), override("must", entry_id="e2", session_id="s1")]
+    facts = make_facts([{}, {}, {}], [{"max_cases": 1}, {"max_cases": 3}], overrides=pins)
+    found = review(facts.instance, DAILY, read_plan(write(tmp_path / "plan.csv", *pairs), facts), INSTANT)
+    assert (found.left_out, found.pins_added) == (left_out, added)
+
+
+def test_only_the_place_that_breaks_a_rule_is_left_out_in_whatever_order_rows_stand(tmp_path: Path) -> None:
+    """tiny-test-first: the best plan on paper, treatments above their tests, and one place that no rule allows."""
+    tiny = read_tiny(next(folder for folder in FOLDERS if folder.name == "tiny-test-first"))
+    best = [(place[0], place[1]) for place in tiny.expected["placements"]]
+    treatments = sorted(best, key=lambda pair: pair[0].startswith("t"))
+    plan = read_plan(write(tmp_path / "plan.csv", *treatments, ("e4", "s3")), tiny.facts)
+    found = review(tiny.facts.instance, tiny.policy, plan, INSTANT)
+    assert found.left_out == (("e4", "s3"),)
+    assert found.improvements == ()
+
+
+def test_a_value_that_only_breaking_rules_reaches_is_not_called_proven() -> None:
+    goal = GoalReview("weeks_of_waiting", "days", "max", value=1886, bound=1183, engine=1183, sentence="")
+    assert goal.distance == 0
+    assert goal_sentence(goal) == (
+        "Weeks of waiting: 1,886 days; only since it breaks rules: no plan that keeps them gets above 1,183 days "
+        "(this program's plan: 1,183 days)."
+    )
+    assert "proven" in goal_sentence(replace(goal, value=1183))
+
+
+def test_a_pinned_treatment_brings_the_test_that_the_plan_forgets(tmp_path: Path) -> None:
+    """No place of the plan keeps the rule that the test comes first: it is added, and nobody else."""
+    tiny = read_tiny(next(folder for folder in FOLDERS if folder.name == "tiny-test-first"))
+    pin = override("must", entry_id="e2", session_id="s3")
+    instance = tiny.facts.instance.replacing(
+        overrides=make_facts([{}], [{}], overrides=[pin]).instance.table("overrides")
+    )
+    policy = replace(tiny.policy, rules=(*tiny.policy.rules, Overrides()))
+    plan = read_plan(write(tmp_path / "plan.csv", ("e3", "s1")), Facts(instance))
+    found = review(instance, policy, plan, INSTANT)
+    assert {pair[0] for pair in found.pins_added} == {"e2", "t2"}
+    assert found.left_out == ()
 
 
 def test_values_are_those_of_the_model(tmp_path: Path) -> None:

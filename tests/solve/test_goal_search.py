@@ -9,8 +9,8 @@ from allocator.backends.process import Worker
 from allocator.certificate import held_value
 from allocator.formulation import Model
 from allocator.instance import Bools
-from allocator.solve.construct import construct, own_gains
-from allocator.solve.large import KEPT, LargeSearch, and_the_others, keeping
+from allocator.solve.construct import and_the_others, construct, own_gains
+from allocator.solve.large import KEPT, LargeSearch, keeping
 from allocator.solve.loader import complete, feasible, goal_values
 from allocator.solve.pace import Pace
 from allocator.solve.plan import Plan
