@@ -44,6 +44,8 @@ FEW_LEFT = 1_000, 0.5
 then."""
 SURE = 0.999
 """A pattern with this share is fixed without another."""
+STEP = 0.5
+"""A goal gets better by whole numbers."""
 NOISE = 0.1
 """Largest share that chance adds to a pattern's, so that no two dives are the same."""
 FREE_DIVES = 4
@@ -63,13 +65,12 @@ def improve_by_dives(
 ) -> Floats | None:
     """Improve goal len(held) of a plan until the pace ends, somebody is `done`, or few options can be in a better one.
 
-    Row prices (n_rows + n_held,) that prove a bound by sessions on that goal; None where they would be those of a sum
-    of goals, or time was short. `tell` hears that bound on its gains.
+    Row prices (n_rows + n_held,) that prove a bound by sessions on that goal; None where time was short. `tell` hears
+    that bound on its gains.
     """
     model, k = plan.model, len(held)
-    alone = not any(goal.values.any() for goal in model.goals[k + 1 :])
     around = prepare(model, held)
-    gains = own_gains(model, k) if alone else -around.objective.astype(np.float64)
+    gains = own_gains(model, k)
 
     def stop() -> bool:
         return pace.over or done()
@@ -77,16 +78,13 @@ def improve_by_dives(
     random = np.random.default_rng([seed, k])
     master = Master(model, gains, held, plan.columns)
     master.begin(first_prices(model, gains, held, pace), random)
-    # Alone, a goal only gets better by whole numbers.
-    step = 0.5 if alone else 1e-3 * master.typical
     rounds = ROOT_ITERATIONS if pace.steps is None else min(ROOT_ITERATIONS, ROUNDS_OF_A_STEP * pace.steps)
-    bound = master.solve(float(gains @ plan.columns) + step, rounds, stop)
+    bound = master.solve(float(gains @ plan.columns) + STEP, rounds, stop)
     prices = master.prices
-    if alone:
-        tell(bound)
+    tell(bound)
     share, dives = KEPT, 0
-    looked_at = -np.inf if alone and np.isfinite(bound) else np.inf
-    while not stop() and bound >= (cutoff := float(gains @ plan.columns) + step):
+    looked_at = -np.inf if np.isfinite(bound) else np.inf
+    while not stop() and bound >= (cutoff := float(gains @ plan.columns) + STEP):
         if cutoff > looked_at:
             looked_at = cutoff
             if few_may_be_better(model, held, prices, model.goals[k].value(plan.columns)):
@@ -104,7 +102,7 @@ def improve_by_dives(
             share = share * LESS if found is None else min(MOST_KEPT, share + MORE)
         dives += 1
         pace.step()
-    return prices if alone and np.isfinite(bound) else None
+    return prices if np.isfinite(bound) else None
 
 
 def few_may_be_better(model: Model, held: Sequence[int], prices: Floats, value: int) -> bool:

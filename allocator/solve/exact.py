@@ -27,6 +27,8 @@ BACKENDS: Mapping[str, Callable[[Problem, Budget, Incumbent], Result]] = {
 }
 
 
+SMALL, SMALL_IN_ORDER = 20_000, 2_000
+"""Options up to which a model is small, with one goal and with several (0041)."""
 OWN_SHARE, LONGEST_OVERRUN = 0.85, 2.0
 """Of the seconds until a solver is killed, what it is told to take: at least such a share, and all but so many."""
 
@@ -139,5 +141,5 @@ def best_of(problem: Problem, candidates: Sequence[Ints | None]) -> Ints | None:
 
 
 def is_small(model: Model) -> bool:
-    """Is the whole model worth giving to an exact solver."""
-    return model.n_options <= 20_000
+    """Is the whole model worth giving to an exact solver: of one goal a larger one than of several in order."""
+    return model.n_options <= (SMALL if len(model.goals) == 1 else SMALL_IN_ORDER)

@@ -42,6 +42,8 @@ PROOF_SHARE = 0.08
 """Of the seconds of a run on a small model, for certified bounds: its relaxation is solved in no time."""
 AT_ONCE, DIVES = 0.1, 0.5
 """Of the seconds of a goal of a small model on one thread: for what an exact solver does at once, and for dives."""
+IN_ORDER = ("cpsat", "highs")
+"""For small models with goals in order, which count people and shares: CP-SAT is the quickest there by far (0041)."""
 RESERVE = (0.3, 1.2)
 """Left for the audit: seconds, and so many times what came before the solve."""
 
@@ -97,15 +99,13 @@ def search_small(plan: Plan, found: Found, limits: Limits, teller: Teller, worke
             break
         budget = budget_of(k, len(model.goals), left, limits)
         teller.turn(k)
-        if limits.backend == "auto":
+        if limits.backend == "auto" and len(model.goals) == 1:
             solved, prices = improve_small(plan, held, budget, workers, teller)
             if prices is not None:
                 found.of_goals[k] = prices
         else:
-            solved = solve_goal(
-                model, k, held, plan.columns, limits.backend, budget, workers[0], claimed=teller.claimed
-            )
-            plan.offer(solved.columns, held)
+            named = IN_ORDER if limits.backend == "auto" else (limits.backend,)
+            solved = solved_by(named, plan, held, budget, workers[0], teller)
         if (plan.chosen != before).any():
             # An exact solver drops whom this goal does not count, and there may be no time for the goals that do.
             plan.offer(and_the_others(model, plan.chosen, before), held)
@@ -114,6 +114,18 @@ def search_small(plan: Plan, found: Found, limits: Limits, teller: Teller, worke
         found.solves[k] = replace(solved, seconds=watch.elapsed - begun)
         teller.note()
         held.append(held_value(model, k, model.goals[k].value(plan.columns)))
+
+
+def solved_by(
+    backends: Sequence[str], plan: Plan, held: Sequence[int], budget: Budget, worker: Worker, teller: Teller
+) -> GoalSolve:
+    """Goal len(held) by the first of these backends that does not fail."""
+    for backend in backends:
+        solved = solve_goal(plan.model, len(held), held, plan.columns, backend, budget, worker, claimed=teller.claimed)
+        if solved.ending is not Ending.SOLVER_FAILED:
+            break
+    plan.offer(solved.columns, held)
+    return solved
 
 
 def begin_from(plan: Plan, chosen: Bools | None) -> None:
