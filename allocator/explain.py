@@ -6,7 +6,8 @@
 | NAME OF A SCREEN      | this rule alone removes every session that is left for the entry            |
 | session_in_conflict   | every session is closed: a booking there does not fit, or data are damaged  |
 | several_rules         | no single rule removes every session; together they do                      |
-| NAME OF A LIMIT       | sessions are possible, and this limit keeps the entry out of every one      |
+| NAME OF A LIMIT       | sessions are possible, and this limit keeps the entry out of every one; of  |
+|                       | several that do the first by name, and the sentence says all of them        |
 | several_limits        | sessions are possible, and different limits keep the entry out of them      |
 | worsens_a_goal        | a place is free, and using it would make the plan worse on a goal           |
 
@@ -99,8 +100,9 @@ def explain_sessions(obstacles: Obstacles, policy: Policy) -> dict[str, str]:
         kept = sorted(zip(count[row, :-1].tolist(), whys, strict=True), key=lambda item: (-item[0], item[1]))
         told = "; ".join(f"for {number} {why}" for number, why in kept if number)
         n_people = int(count[row, -1])
+        more = ". Some count more than once" if count[row, :-1].sum() > n_people else ""
         verbs = "fits and has" if n_people == 1 else "fit and have"
-        found[str(session_ids[row])] = f"{people(n_people)} {verbs} no place: {told}"
+        found[str(session_ids[row])] = f"{people(n_people)} {verbs} no place: {told}{more}"
     return found
 
 
@@ -197,8 +199,9 @@ def blocked_reason(entry_id: str, n_options: int, blocked: Mapping[str, int], ph
     everywhere = [label for label, count in blocked.items() if count == n_options]
     where = f"{n_options} suitable session{'s' if n_options > 1 else ''}"
     if everywhere:
-        label, each = min(everywhere), "in each " if n_options > 1 else ""
-        return Unplaced(entry_id, label, f"Could go to {where}, but {each}{phrases.get(label, label)}.")
+        each = "in each " if n_options > 1 else ""
+        whys = " and ".join(phrases.get(label, label) for label in sorted(everywhere))
+        return Unplaced(entry_id, min(everywhere), f"Could go to {where}, but {each}{whys}.")
     parts = "; ".join(
         f"in {count} {phrases.get(label, label)}"
         for label, count in sorted(blocked.items(), key=lambda item: (-item[1], item[0]))

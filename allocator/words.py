@@ -54,8 +54,8 @@ def quantity(value: int | None, unit: str) -> str:
 
 
 def goal_name(label: str) -> str:
-    """`longest_waits_52w` is "Longest waits: over 52 weeks"; others as `plain`."""
+    """`longest_waits_52w` is "Longest waits given a place: over 52 weeks"; others as `plain`."""
     stem, _, last = label.rpartition("_")
     if last.endswith("w") and last[:-1].isdigit():
-        return f"{plain(stem)}: over {last[:-1]} weeks"
+        return f"{plain(stem)} given a place: over {last[:-1]} weeks"
     return plain(label)

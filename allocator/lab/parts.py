@@ -22,7 +22,7 @@ import numpy as np
 
 from allocator.answer import GoalResult, Limits, Memory, Run
 from allocator.ending import Ending
-from allocator.errors import AllocatorError, AuditFailedError, CancelledError, ContradictionError
+from allocator.errors import AllocatorError, AuditFailedError, CancelledError, ContradictionError, NoPlanError
 from allocator.instance import Instance
 from allocator.lab.changes import changed_instance
 from allocator.lab.scenario_file import BASE, Scenario, Study
@@ -141,8 +141,9 @@ def run_parts(
     """key -> result of every part, those in `folder` read back and not run again.
 
     The base of each population comes first, and all others of that population begin from what it left; with
-    `memory` all begin from that. A part whose pins cannot be kept has NO_PLAN, and why, as its result; the base must
-    have a plan. The first other error of a part stops what has not begun and is raised; what is done stays done.
+    `memory` all begin from that. A part whose pins cannot be kept, or for which no plan stood in time, has NO_PLAN, and
+    why, as its result; the base must have a plan. The first other error of a part stops what has not begun and is
+    raised; what is done stays done.
     """
     folder.mkdir(parents=True, exist_ok=True)
     unique = {part.key: part for part in reversed(parts)}
@@ -171,7 +172,7 @@ def run_parts(
                         keep_bytes(folder, f"{part.key}.npz", memory_bytes(left))
                 except AllocatorError as error:
                     tell(f"No result: {part.scenario.name}{people}")
-                    if is_base or not isinstance(error, ContradictionError):
+                    if is_base or not isinstance(error, (ContradictionError, NoPlanError)):
                         raise
                     result = {NO_PLAN: str(error)}
                 results[part.key] = keep(folder, part.key, result)

@@ -326,6 +326,26 @@ def test_scenario_without_a_plan_says_why_and_the_others_are_planned(tmp_path: P
     json.dumps(study_figures(found, findings))
 
 
+def test_scenario_for_which_no_plan_stood_in_time_says_so_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the seconds were too few for the solver that shows that the pins contradict."""
+    monkeypatch.setattr("allocator.solve.lexicographic.any_plan", lambda *arguments: None)
+    limits, told = INSTANT, list[str]()
+    text = (
+        'name = "x"\n[[variants]]\nname = "little"\nset = ["session_minutes.theatre_utilisation=0.3"]\n'
+        '[[variants]]\nname = "near"\nset = ["max_travel.car_minutes=50"]\n'
+    )
+    found = study(tmp_path, text)
+    parts = parts_of(found, pinned(), limits)
+    with ThreadPoolExecutor(1) as pool:
+        results = run_parts(parts, pinned(), limits, 0, tmp_path / "parts", pool, told.append)
+    without = {item.scenario.name: item.no_plan for item in findings_of(found, parts, results)}
+    assert without.pop("little").startswith("No plan stood after")
+    assert set(without.values()) == {""}
+    assert "No result: little" in told
+
+
 def test_base_without_a_plan_stops_the_study_with_the_smallest_set_that_contradicts(tmp_path: Path) -> None:
     limits = Limits(seconds=5)
     found = study(tmp_path, 'name = "x"\nset = ["max_travel.car_minutes=5"]\n')

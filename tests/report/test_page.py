@@ -85,7 +85,7 @@ def test_figures_are_put_in_words() -> None:
     assert quantity(12345, "pence") == "£123"
     assert quantity(6572, "hundredths of a percent") == "65.72%"
     assert quantity(1, "people") == "1 person"
-    assert goal_name("longest_waits_52w") == "Longest waits: over 52 weeks"
+    assert goal_name("longest_waits_52w") == "Longest waits given a place: over 52 weeks"
     assert [share(1, 3), share(0, 3), share(999, 1000), share(3, 3), share(1, 0)] == ["33%", "0%", "99.9%", "100%", "–"]
     assert [share(1, 2405), share(2404, 2405)] == ["under 0.1%", "over 99.9%"]
 

@@ -122,7 +122,7 @@ def test_pin_stands_in_the_report_with_its_price(run_folder: Path, tmp_path: Pat
     summary: dict[str, Any] = json.loads((run / "summary.json").read_text(encoding="utf-8"))
     (pin,) = summary["overrides"]
     assert pin["words"] == "e2 must go to session s1 (Ann: surgeon asked)"
-    assert pin["price"].startswith("It costs 1 person at a reporting date of “Longest waits: over ")
+    assert pin["price"].startswith("It costs 1 person at a reporting date of “Longest waits given a place: over ")
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "Pins and vetoes" in page
     assert pin["words"] in page

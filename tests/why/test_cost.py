@@ -121,8 +121,8 @@ def test_price_of_a_place_is_what_the_entry_without_it_would_cost() -> None:
     assert (found[k].label, found[k].proven, found[k].estimated) == ("longest_waits_104w", 1, 1.0)
     (told,) = outranked(standings(run), run.options_of("e2"))
     assert told.sentences()[-1] == (
-        "Proven: placing it makes “Longest waits: over 104 weeks” worse by at least 1 person at a reporting date, "
-        "unless a goal that comes before is given up."
+        "Proven: placing it makes “Longest waits given a place: over 104 weeks” worse by at least 1 person at a "
+        "reporting date, unless a goal that comes before is given up."
     )
     unproven = planned(case, replace(run.certificate, proven=np.zeros(len(model.goals), dtype=bool)))
     assert costs(unproven, priced_goals(unproven), run.options_of("e2")) == [()]

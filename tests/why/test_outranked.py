@@ -28,7 +28,7 @@ def test_longer_wait_ranks_higher_on_the_first_goal_that_differs() -> None:
     assert [(item.entry_id, item.session_id, item.goal, item.higher) for item in found.holders] == [
         ("e1", "s1", "longest_waits_104w", True)
     ]
-    assert "1 ranks higher on “Longest waits: over 104 weeks”, for example e1 in s1." in found.sentences()
+    assert "1 ranks higher on “Longest waits given a place: over 104 weeks”, for example e1 in s1." in found.sentences()
 
 
 def test_booking_may_rank_lower_and_holds_its_place() -> None:

@@ -26,7 +26,7 @@ def test_pin_that_takes_the_place_of_a_long_waiter_costs_that_one() -> None:
     case = case_of_rows(LONG, [{"minutes": 75}], overrides=[override("must", entry_id="e2", session_id="s1")])
     (price,) = pin_prices(case)
     assert (price.goal, price.least, price.exact) == ("longest_waits_104w", 1, True)
-    assert price.sentence() == "It costs 1 person at a reporting date of “Longest waits: over 104 weeks”."
+    assert price.sentence() == "It costs 1 person at a reporting date of “Longest waits given a place: over 104 weeks”."
 
 
 def test_pin_that_a_booking_keeps_or_the_plan_would_choose_anyway_costs_nothing() -> None:
@@ -53,7 +53,10 @@ def test_found_without_a_solver_is_at_least_what_a_better_plan_shows(
     case = case_of_rows(LONG, [{"minutes": 75}], overrides=[override(action, entry_id=entry_id, session_id="s1")])
     (price,) = pin_prices(case)
     assert (price.goal, price.least, price.exact) == ("longest_waits_104w", 1, False)
-    assert price.sentence() == "It costs at least 1 person at a reporting date of “Longest waits: over 104 weeks”."
+    assert (
+        price.sentence()
+        == "It costs at least 1 person at a reporting date of “Longest waits given a place: over 104 weeks”."
+    )
 
 
 def test_no_pins_no_prices() -> None:
