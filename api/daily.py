@@ -22,10 +22,12 @@ from allocator.lab.ground import ground_of
 from allocator.policy import Policy, read_policy
 from allocator.report import write_run
 from allocator.run import allocate
-from allocator.run_folder import stored_memory
+from allocator.run_folder import stored_memory, stored_table
 from allocator.solve.crew import Crew
+from allocator.standing import FIXING
 from allocator.verify import verify
 from allocator.why.impossible import explained
+from allocator.words import plural
 from api.cluster import crew_at
 from api.progress import told
 from api.settings import Settings
@@ -52,6 +54,8 @@ def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) ->
                 backend=settings.backend.value,
                 strict=settings.strict,
             )
+            if settings.previous is not None and (missing := bookings_not_carried(settings.previous, intake.instance)):
+                typer.echo(missing, err=True)
             run = planned(intake.instance, policy, limits, report, memory, crew)
             report(Progress("write", sum(run.seconds.values())))
             write_run(run, intake, out, settings.previous)
@@ -63,6 +67,16 @@ def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) ->
         raise AuditFailedError(f"The plan failed its audit: see {out / 'audit.json'}. Nothing of it may be used.")
     if run.ending is Ending.CANCELLED or finishing.asked:
         raise typer.Exit(130)
+
+
+def bookings_not_carried(previous: Path, instance: Instance) -> str:
+    """A warning where the run before had bookings or offers and this instance has no commitment at all."""
+    states = stored_table(previous, "allocation.csv", ("state",))["state"]
+    count = int(states.isin(FIXING).sum())
+    if not count or len(instance.table("commitments")):
+        return ""
+    told = f"Careful: {previous} had {plural(count, 'booking')} or offers, and this instance has no commitments."
+    return f"{told} Maybe write them first: allocator carry {previous} --into INSTANCE."
 
 
 class Finishing:

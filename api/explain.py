@@ -16,12 +16,15 @@ from allocator.why.funnel import funnels
 from allocator.why.outranked import outranked, standings
 from allocator.why.read import read_case
 from api.daily import say
+from api.scenarios import tell
 from models import CATALOGUE
 
 
 def explain_entry(run_folder: Path, entry_id: str, *, as_json: bool) -> None:
     """Say why an entry has no place, or why this one, and what would change it."""
+    tell("Reading the run")
     case = read_case(run_folder, CATALOGUE)
+    tell("Looking for what keeps it out, and for the nearest change")
     with Worker() as worker:
         found = explained(case, standings(case), entry_id, worker)
     say(found.figures() if as_json else found.lines())
@@ -31,6 +34,7 @@ def explain_everybody(run_folder: Path, out: Path, *, as_json: bool) -> None:
     """Write the funnel and what outranks every entry without a place, as CSV."""
     if out.exists():
         raise UsageError(f'"{out}" is there already. Maybe choose another --everybody.')
+    tell("Reading the run, and looking at everybody without a place")
     table = layers(read_case(run_folder, CATALOGUE))
     write_csv(table, out)
     line = f"{out}: {len(table):,} entries without a place (those treated or held are not among them)."

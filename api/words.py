@@ -8,20 +8,21 @@ from typing import Any
 from allocator.answer import GoalResult, Run
 from allocator.ending import Ending
 from allocator.report.words import gap_sentence
+from allocator.words import number, people
 
 
 def run_lines(summary: dict[str, Any], run: Run, out: Path) -> list[str]:
     """What was planned, how good it is on every goal, and where to look."""
     placed = len({place.entry_id for place in run.allocation.placements if place.state != "reserved"})
     lines = [
-        f"{run.facts.instance.info.name}: {placed:,} people have a place, {len(run.unplaced):,} entries have none.",
+        f"{run.facts.instance.info.name}: {people(placed)} with a place, {number(len(run.unplaced))} without one.",
         "The audit passed." if run.audit.passed else "THE AUDIT FAILED.",
         "",
         f"{'goal':<28}{'plan':>14}{'by hand':>14}{'no plan beats':>15}{'gap':>8}",
     ]
     lines += [goal_line(goal, run.baseline_scores[goal.label]) for goal in run.goals]
     if ignored := summary["overrides_ignored"]:
-        lines += ["", f"NOT OBEYED: {ignored:,} pins and vetoes; this policy has no rule overrides."]
+        lines += ["", f"NOT OBEYED: pins and vetoes ({ignored:,}); this policy has no rule overrides."]
     solved = [goal.label for goal in run.goals if goal.ending is Ending.OPTIMAL and goal.certified_bound != goal.value]
     if solved:
         lines += ["", f"No plan beats these either, the solver says; the certificate proves less: {', '.join(solved)}."]

@@ -191,6 +191,16 @@ def test_check_says_which_pins_would_stop_a_run(command: Command, tmp_path: Path
     assert "every session that it means was ruled out too" in said.out
 
 
+def test_bookings_that_were_not_carried_are_warned_of(command: Command, run_folder: Path, instance: Path) -> None:
+    """tiny-bookings has bookings: without its commitments a run that begins from yesterday's would forget them."""
+    arguments = ("run", instance, "--previous", run_folder, *QUICK)
+    assert "Careful" not in command(*arguments, "--out", instance.parent / "carried").err
+    (instance / "commitments.csv").unlink()
+    said = command(*arguments, "--out", instance.parent / "forgotten")
+    assert said.code == 0
+    assert "or offers, and this instance has no commitments. Maybe write them first: allocator carry" in said.err
+
+
 def test_pins_that_contradict_each_other_end_with_4(command: Command, instance: Path) -> None:
     pin(instance, ("e1", "s-nowhere"))
     said = command("run", instance, "--out", instance.parent / "run", *QUICK)
@@ -270,7 +280,7 @@ def test_pins_that_a_policy_has_no_rule_for_are_named(command: Command, instance
     none.write_text('base = "none"\n', encoding="utf-8")
     said = command("run", instance, "--out", tmp_path / "run", "--policy", none, *QUICK)
     assert said.code == 0
-    assert "NOT OBEYED: 1 pins and vetoes" in said.out
+    assert "NOT OBEYED: pins and vetoes (1)" in said.out
     assert "Pins and vetoes are not obeyed" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 

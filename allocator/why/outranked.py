@@ -18,6 +18,7 @@ from allocator.formulation import Model
 from allocator.instance import Bools, Ints
 from allocator.option_losses import Priced
 from allocator.options import spans
+from allocator.solve.construct import asked_for
 from allocator.why.case import Case
 from allocator.why.cost import Cost, costs, priced_goals
 from allocator.why.funnel import is_are
@@ -31,7 +32,8 @@ MOST_HOLDERS = 400
 class Holder:
     """A placement that holds room which an option needs. `goal`: the first on which it differs; is it higher there.
 
-    fixed  offered, booked or reserved: it stays, however it ranks
+    fixed   offered, booked or reserved: it stays, however it ranks
+    pinned  a person asked for it by name
     """
 
     entry_id: str
@@ -39,6 +41,7 @@ class Holder:
     goal: str
     higher: bool
     fixed: bool
+    pinned: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Outranked:
     limits    limit -> how many options it keeps out
     blocked   limit -> why, in words: "no bed is spare on a night of the stay"
     holders   everybody who holds room of some option, each once
+    barred    each option breaks a rule that nobody's leaving would satisfy (a veto, too few people to open a list)
     costs     what placing the entry would cost each goal that has a certificate
     """
 
@@ -59,6 +63,7 @@ class Outranked:
     blocked: dict[str, str]
     holders: tuple[Holder, ...]
     costs: tuple[Cost, ...]
+    barred: bool = False
 
     def sentences(self) -> list[str]:
         """The same for people."""
@@ -67,6 +72,8 @@ class Outranked:
         told = [f"{plural(self.options, 'session')} would suit it; {self.free} could take it as the plan stands."]
         for label, count in self.limits.items():
             told.append(f"In {count} {self.blocked.get(label, 'there is no room')} (rule {label}).")
+        if self.barred:
+            return [*told, "Nobody's leaving would give it a place: in each, a rule above bars it whoever is there."]
         told += holder_sentences(self.holders)
         return told + cost_sentences(self.costs)
 
@@ -79,7 +86,10 @@ def holder_sentences(holders: Sequence[Holder]) -> list[str]:
     fixed = sum(holder.fixed for holder in holders)
     if fixed:
         told.append(f"{fixed} {is_are(fixed)} offered or booked already, and {'stays' if fixed == 1 else 'stay'}.")
-    holders = [holder for holder in holders if not holder.fixed]
+    pinned = sum(holder.pinned for holder in holders)
+    if pinned:
+        told.append(f"{pinned} {is_are(pinned)} there because a person asked for it by name.")
+    holders = [holder for holder in holders if not holder.fixed and not holder.pinned]
     goals = list(dict.fromkeys(holder.goal for holder in holders if holder.higher))
     for goal in goals:
         here = [holder for holder in holders if holder.higher and holder.goal == goal]
@@ -92,8 +102,8 @@ def holder_sentences(holders: Sequence[Holder]) -> list[str]:
         first = lower[0]
         told.append(
             f"{len(lower)} {'does' if len(lower) == 1 else 'do'} not rank higher (for example {first.entry_id} in "
-            f"{first.session_id}): giving that place away would not make enough room, or the plan is not the best "
-            "possible."
+            f"{first.session_id}): giving that place away alone would not do, since another rule bars it too or the "
+            "room is too little, or the plan is not the best possible."
         )
     return told
 
@@ -123,17 +133,19 @@ class Standings:
 
     goals   at the prices of their certificates
     held    (n_rows, n_options) the chosen options that use room of each row
+    asked   (n_options,) options that pins ask for
     """
 
     case: Case
     goals: tuple[Priced, ...]
     held: sparse.csr_array
+    asked: Bools
 
 
 def standings(case: Case) -> Standings:
     """The standings of a case."""
     held = placements_by_row(case.formulation, case.loader.chosen)
-    return Standings(case, priced_goals(case), held)
+    return Standings(case, priced_goals(case), held, asked_for(case.formulation))
 
 
 def outranked(standings: Standings, options: Ints) -> Iterator[Outranked]:
@@ -146,6 +158,7 @@ def outranked(standings: Standings, options: Ints) -> Iterator[Outranked]:
         by_limit: dict[str, set[int]] = {}
         for place, at in pairs.T.tolist():
             by_limit.setdefault(case.labels[at], set()).add(place)
+        nobodys = np.unique(position[np.diff(standings.held.indptr)[row] == 0])
         yield Outranked(
             str(case.entry_ids[model.entry[first]]),
             stop - first,
@@ -154,6 +167,7 @@ def outranked(standings: Standings, options: Ints) -> Iterator[Outranked]:
             {limit.label: limit.blocked for limit in case.policy.limits if limit.label in by_limit},
             tuple(holders_of(standings, first + pairs[0], pairs[1])),
             cost,
+            barred=len(nobodys) == stop - first,
         )
 
 
@@ -185,7 +199,8 @@ def holders_of(standings: Standings, options: Ints, rows: Ints) -> Iterator[Hold
     for holder, (k, higher) in sorted(found.items(), key=lambda item: (not item[1][1], item[1][0], item[0])):
         model = case.formulation
         entry_id, session_id = case.entry_ids[model.entry[holder]], case.session_ids[model.session[holder]]
-        yield Holder(str(entry_id), str(session_id), goals[k], higher, bool(model.fixed[holder]))
+        fixed, pinned = bool(model.fixed[holder]), bool(standings.asked[holder])
+        yield Holder(str(entry_id), str(session_id), goals[k], higher, fixed, pinned)
 
 
 def entry_spans(model: Model, options: Ints) -> Iterator[tuple[int, int]]:

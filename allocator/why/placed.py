@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocator.formulation import Model
+from allocator.solve.construct import asked_for
 from allocator.solve.loader import complete, feasible, merit
 from allocator.why.case import Case
 from allocator.words import goal_name, plural, quantity
@@ -23,6 +24,7 @@ class Placed:
     free       could it move there as the plan stands
     worse      what that would do: goal, by how much worse (less than 0: better), unit; the first goal that differs
     limits     why it cannot go to the runner-up as the plan stands: "no bed is spare on a night of the stay"
+    pinned     a person asked for this place by name
     """
 
     entry_id: str
@@ -33,12 +35,15 @@ class Placed:
     free: bool
     worse: tuple[str, int, str] | None
     limits: tuple[str, ...]
+    pinned: bool = False
 
     def sentences(self) -> list[str]:
         """The same for people."""
         if self.state != "proposed":
             return [f"It is {self.state} in {self.session_id}; such a place is kept, whatever else is planned."]
         told = [f"It is placed in {self.session_id}, one of {plural(self.options, 'session')} that would suit it."]
+        if self.pinned:
+            told.append("A person asked for this place by name (rule overrides).")
         if not self.runner_up:
             return [*told, "No other session was open to it."]
         against = "The runner-up is as good on every goal"
@@ -59,8 +64,9 @@ def placed(case: Case, entry_id: str) -> Placed:
     options, model = case.options_of(entry_id), case.formulation
     (here,) = options[case.loader.chosen[options]]
     others = case.by_gain(options[options != here])
+    pinned = bool(asked_for(model)[here])
     if not len(others):
-        return Placed(entry_id, place.session_id, place.state, 1, "", False, None, ())
+        return Placed(entry_id, place.session_id, place.state, 1, "", False, None, (), pinned)
     loader = case.loader
     loader.remove(int(here))
     merits = {}
@@ -82,7 +88,8 @@ def placed(case: Case, entry_id: str) -> Placed:
     limits = tuple(limit.blocked for limit in case.policy.limits if limit.label in labels)
     session_id = str(case.session_ids[model.session[best]])
     worse = first_difference(model, now, after)
-    return Placed(entry_id, place.session_id, place.state, len(options), session_id, best in merits, worse, limits)
+    free = best in merits
+    return Placed(entry_id, place.session_id, place.state, len(options), session_id, free, worse, limits, pinned)
 
 
 def first_difference(model: Model, before: Sequence[int], after: Sequence[int]) -> tuple[str, int, str] | None:

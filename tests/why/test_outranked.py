@@ -5,8 +5,10 @@ from __future__ import annotations
 from allocator.allocation import Allocation, Placement
 from allocator.why.case import Case
 from allocator.why.outranked import Outranked, outranked, standings
+from allocator.why.placed import placed
 from tests.build import Row, make_facts
 from tests.rules.placing import booked
+from tests.rules.test_overrides import override
 from tests.why.cases import cases, enumerated, planned
 
 
@@ -39,6 +41,31 @@ def test_booking_may_rank_lower_and_holds_its_place() -> None:
     assert (holder.entry_id, holder.higher, holder.fixed) == ("e1", False, True)
     assert "1 is offered or booked already, and stays." in found.sentences()
     assert not any("not rank higher" in sentence for sentence in found.sentences())
+
+
+def test_who_holds_a_place_by_a_pin_is_said_to_and_ranks_no_lower_for_it() -> None:
+    patients = [{"clock_start": "2025-12-01"}, {"clock_start": "2024-01-01"}]
+    pin = override("must", entry_id="e1", session_id="s1")
+    case = case_of_rows(patients, [{"minutes": 75}], overrides=[pin])
+    found = outranked_of(case, "e2")
+    (holder,) = found.holders
+    assert (holder.entry_id, holder.higher, holder.pinned) == ("e1", False, True)
+    assert "1 is there because a person asked for it by name." in found.sentences()
+    assert not any("not rank higher" in sentence for sentence in found.sentences())
+    assert "A person asked for this place by name (rule overrides)." in placed(case, "e1").sentences()
+
+
+def test_who_is_ruled_out_everywhere_is_told_of_that_and_of_nobody_else() -> None:
+    """e2 has waited longest and may go nowhere: that e1 is there has nothing to do with it."""
+    patients = [{"clock_start": "2025-12-01"}, {"clock_start": "2024-01-01"}]
+    case = case_of_rows(patients, [{"minutes": 75}], overrides=[override("never", entry_id="e2")])
+    found = outranked_of(case, "e2")
+    assert found.barred
+    assert found.sentences()[1:] == [
+        "In 1 a person ruled this place out, or pinned another (rule overrides).",
+        "In 1 not enough minutes are left in the session (rule session_minutes).",
+        "Nobody's leaving would give it a place: in each, a rule above bars it whoever is there.",
+    ]
 
 
 def test_entry_without_an_option_is_outranked_by_nobody() -> None:
