@@ -68,6 +68,8 @@ def _read(table: str, path: Path, encoding: str, notices: tuple[str, ...]) -> Ra
         lines = _lines(text, table, path.name)
         begun = list(_up_to_header(lines))
         separator = max(SEPARATORS, key=begun[-1].count) if begun else ","
+        if begun and (declared := begun[-1].strip("\r\n").lower().removeprefix("sep=")) in SEPARATORS:
+            separator, begun[-1] = declared, "\n"  # Excel's own line above the header
         if separator != ",":
             notices = (*notices, f"{table}: {path.name} is separated by {SEPARATORS[separator]}; read as such.")
         reader = csv.reader(itertools.chain(begun, lines), delimiter=separator, strict=True)

@@ -26,6 +26,7 @@ from allocator.ending import Ending
 from allocator.errors import ContradictionError
 from allocator.formulation import Model
 from allocator.solve.construct import asking_rows
+from allocator.words import number
 
 Part = tuple[int, ...]
 """Rows that stand or fall together."""
@@ -104,7 +105,7 @@ def lines(model: Model, found: Smallest) -> list[str]:
     label_of = {row: block.label for block in model.blocks for row in range(block.start, block.stop)}
     told = ["No plan keeps all of these:"]
     told += [model.rows.keys[row] for row in found.pins]
-    told += [f"rule {label_of[row]}: {model.rows.keys[row]}" for row in found.rows]
+    told += [f"rule {label_of[row]}: {model.rows.keys[row]}{bookings_in(model, row)}" for row in found.rows]
     if found.smallest:
         told.append("Fewer pins and rules do not contradict: without any one of these there is a plan.")
     elif found.needed:
@@ -114,6 +115,13 @@ def lines(model: Model, found: Smallest) -> list[str]:
     if not found.needed:
         return [*told, "Time was too short to say which of them, and which rule. Maybe give more --seconds."]
     return [*told, "Maybe withdraw one."]
+
+
+def bookings_in(model: Model, row: int) -> str:
+    """How many fixed placements use up room of a row, in words; nothing where none does."""
+    fixed = np.flatnonzero(model.fixed)
+    count = int((model.rows.take(np.array([row])).matrix[:, fixed] > 0).sum())
+    return f" ({number(count)} booked or offered there)" if count else ""
 
 
 def smallest_contradiction(model: Model, questions: Questions) -> Smallest:

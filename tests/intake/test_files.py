@@ -346,7 +346,8 @@ def test_what_spreadsheets_write_in_place_of_commas_is_read_and_said(separator: 
     sites = folder / "sites.csv"
     rows = csv.reader(sites.read_text(encoding="utf-8").splitlines())
     with sites.open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream, delimiter=separator).writerows([[], *rows])
+        stream.write(first)
+        csv.writer(stream, delimiter=separator).writerows(rows)
     intake = read_instance(folder)
     assert intake.notices == (f"sites: sites.csv is separated by {name}; read as such.",)
     assert intake.instance.frames["sites"].equals(plain.instance.frames["sites"])

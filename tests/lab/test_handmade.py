@@ -169,7 +169,7 @@ def test_file_that_is_no_plan_says_what_was_wanted(content: bytes, message: str,
 
 def test_file_as_a_spreadsheet_saves_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "plan.csv"
-    path.write_bytes(b"\xef\xbb\xbfentry_id,session_id,remark\r\n e1 ,s1,ask first\r\n")
+    path.write_bytes(b"\xef\xbb\xbfEntry_ID,session_id,remark\r\n e1 ,s1,ask first\r\n")
     plan = read_plan(path, make_facts([{}], [{}]))
     assert (plan.problems, [place.session_id for place in plan.places]) == ((), ["s1"])
 

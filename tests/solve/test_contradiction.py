@@ -58,6 +58,14 @@ def has_plan(model: Formulation, rows: list[int]) -> bool:
     )
 
 
+def test_a_booking_that_takes_the_room_of_a_pin_is_counted(worker: Worker) -> None:
+    booked = {"entry_id": "e1", "session_id": "s1", "state": "booked", "recorded_on": "2026-01-30T08:00:00"}
+    facts = make_facts([{}, {}], [{"max_cases": 1}], overrides=[pin("e2", "s1")], commitments=[booked])
+    model = formulate(build_options(facts, POLICY.screens), POLICY)
+    found = smallest_contradiction(model, Questions(goal_problem(model, 0, []), Budget(60.0), worker))
+    assert "rule session_cases: s1 (1 booked or offered there)" in lines(model, found)
+
+
 @pytest.mark.parametrize("name", LISTS)
 def test_smallest_contradiction_is_the_smallest_of_all_subsets(name: str, worker: Worker) -> None:
     model = model_of(*LISTS[name])
