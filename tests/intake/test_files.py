@@ -339,8 +339,13 @@ def test_columns_of_others_are_kept_and_named_once(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs")])
-def test_what_spreadsheets_write_in_place_of_commas_is_read_and_said(separator: str, name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("first", "separator", "name"),
+    [("", ";", "semicolons"), ("\n", "\t", "tabs"), ("sep=;\r\n", ";", "semicolons"), ("SEP=\t\n", "\t", "tabs")],
+)
+def test_what_spreadsheets_write_in_place_of_commas_is_read_and_said(
+    first: str, separator: str, name: str, tmp_path: Path
+) -> None:
     folder = build.write(tmp_path, build.tables())
     plain = read_instance(folder)
     sites = folder / "sites.csv"
