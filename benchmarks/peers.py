@@ -52,15 +52,13 @@ def solve_whole(model: Model, backend: str, budget: Budget, worker: Worker) -> P
     begun = time.monotonic()
     outcome = worker.call(BACKENDS[backend], problem, budget, seconds=budget.seconds * (1 + GRACE_SHARE))
     seconds = time.monotonic() - begun
-    plans = [values for values, _ in outcome.incumbents]
     bounds = [bound for _, bound in outcome.incumbents if bound is not None]
     status = f"killed after {seconds:.0f} s"
     if outcome.result is not None:
         found: Result = outcome.result
-        plans.append(found.values)
         bounds += [] if found.bound is None else [found.bound]
         status = str(found.ending)
-    best = best_of(problem, plans)
+    best = best_of(problem, outcome)
     if best is not None and status == Ending.INFEASIBLE:
         status = str(Ending.SOLVER_FAILED)
     return PeerAnswer(columns_of(model, best), in_goal_units(max(bounds, default=None)), status, seconds)

@@ -40,10 +40,11 @@ class RawTable:
 def clean_header(table: str, source: str, header: Sequence[str]) -> list[str]:
     """Names without blanks around them, in lower case where that is a name of the contract's table.
 
+    A file that is no table of the contract (a plan made by hand) may have the names of all of them.
     Raises InputError where a name stands twice or there are too many columns.
     """
-    of_contract = (column.name for known in schema.TABLES if known.name == table for column in known.columns)
-    known = {*of_contract, "held", "closed", "room_taken"}
+    tables = [known for known in schema.TABLES if known.name == table] or schema.TABLES
+    known = {*(column.name for known in tables for column in known.columns), "held", "closed", "room_taken"}
     names = []
     for number, given in enumerate(header, 1):
         name = given.strip()

@@ -51,7 +51,5 @@ def most_kept(ground: Ground, listed: Bools, among: Bools, limits: Limits, worke
     problem = replace(goal_problem(model, 0, []), costs=costs, column_upper=without_others(model, among, None))
     problem = with_sums(model, problem)
     budget = Budget(max(LEAST_SECONDS, limits.seconds), limits.work, limits.seed, limits.threads)
-    outcome = worker.call(highs.solve, problem, budget, seconds=budget.seconds)
-    ended = [] if outcome.result is None else [outcome.result.values]
-    best = best_of(problem, [*ended, *(values for values, _ in outcome.incumbents)])
+    best = best_of(problem, worker.call(highs.solve, problem, budget, seconds=budget.seconds))
     return None if best is None else best[: model.n_options] > 0

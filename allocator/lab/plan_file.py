@@ -8,7 +8,7 @@ allocation.csv of a run can be read too. The file may be what a spreadsheet save
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from allocator.allocation import Placement, fixed_placements
@@ -77,9 +77,7 @@ def plan_table(path: Path) -> RawTable:
     if path.stat().st_size > MOST_BYTES:
         raise InputError([f"{path} has {path.stat().st_size:,} bytes; wanted: {MOST_BYTES:,} at most."])
     raw = without_blank_rows(read_csv("plan", path))
-    given = list(map(str, raw.frame.columns))
-    heads = [head.lower() if head.lower() in WANTED and head.lower() not in given else head for head in given]
-    raw = replace(raw, frame=raw.frame.set_axis(heads, axis=1))
+    heads = list(map(str, raw.frame.columns))
     missing = [name for name in WANTED if name not in heads]
     if missing:
         told = f"{path} has no column {' and '.join(missing)}; it has {', '.join(heads)}."

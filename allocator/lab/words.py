@@ -70,12 +70,11 @@ def goal_sentence(goal: GoalReview) -> str:
     beats = "gets above" if goal.sense == "max" else "gets below"
     told = f"{goal_name(goal.label)}: {quantity(goal.value, goal.unit)}; "
     engine = f"this program's plan: {quantity(goal.engine, goal.unit)}"
+    bound, left = quantity(goal.bound, goal.unit), quantity(goal.distance, goal.unit)
     if goal.beyond:
-        bound = quantity(goal.bound, goal.unit)
         return f"{told}only since it breaks rules: no plan that keeps them {beats} {bound} ({engine})."
     if goal.distance == 0:
         return f"{told}proven: no plan that is as good on the goals before does better ({engine})."
-    bound, left = quantity(goal.bound, goal.unit), quantity(goal.distance, goal.unit)
     return f"{told}no plan as good on the goals before {beats} {bound}: at most {left} to gain ({engine})."
 
 

@@ -12,7 +12,7 @@ from scipy import sparse
 from allocator.answer import silent
 from allocator.backends import cbc, cpsat, highs, scip
 from allocator.backends.problem import Budget, Incumbent, Problem, Result
-from allocator.backends.process import Worker
+from allocator.backends.process import Outcome, Worker
 from allocator.certificate import with_held
 from allocator.ending import Ending
 from allocator.formulation import Model
@@ -110,11 +110,10 @@ def solve_goal(
             claimed(claim)
 
     outcome = worker.call(BACKENDS[backend], problem, own, seconds=budget.seconds, heard=heard)
+    best = best_of(problem, outcome)
     if outcome.result is not None:
         found: Result = outcome.result
-        best = best_of(problem, [found.values, *(values for values, _ in outcome.incumbents)])
         return GoalSolve(columns_of(model, best), in_goal_units(found.bound), found.ending)
-    best = best_of(problem, [values for values, _ in outcome.incumbents])
     bounds = [bound for _, bound in outcome.incumbents if bound is not None]
     return GoalSolve(columns_of(model, best), in_goal_units(max(bounds, default=None)), Ending.TIME_LIMIT)
 
@@ -134,9 +133,10 @@ def columns_of(model: Model, values: Ints | None) -> Ints | None:
     return None if values is None else values[: model.n_columns]
 
 
-def best_of(problem: Problem, candidates: Sequence[Ints | None]) -> Ints | None:
-    """The cheapest of the candidates that are there."""
-    there = [values for values in candidates if values is not None]
+def best_of(problem: Problem, outcome: Outcome) -> Ints | None:
+    """The cheapest values that a solver ended with or told on the way, if there are any."""
+    ended = [] if outcome.result is None else [outcome.result.values]
+    there = [values for values in (*ended, *(told for told, _ in outcome.incumbents)) if values is not None]
     return min(there, key=problem.value) if there else None
 
 

@@ -73,6 +73,16 @@ class Case:
         return np.array([label in of_session for label in self.labels], dtype=bool)
 
     @cached_property
+    def pinned(self) -> Bools:
+        """(n_options,) places, not fixed ones, that a person asked for by name."""
+        found = np.zeros(self.formulation.n_options, dtype=bool)
+        for demand in (demand for limit in self.policy.limits for demand in limit.demands(self.facts) if demand.wanted):
+            options = self.options_of(demand.entry_id)
+            there = self.session_ids[self.formulation.session[options]]
+            found[options[np.isin(there, demand.session_ids)]] = True
+        return found & ~self.formulation.fixed
+
+    @cached_property
     def room_alone(self) -> Floats:
         """(n_rows,) what a row about one session lets in if the session is open and nobody is in it.
 

@@ -18,7 +18,6 @@ from allocator.formulation import Model
 from allocator.instance import Bools, Ints
 from allocator.option_losses import Priced
 from allocator.options import spans
-from allocator.solve.construct import asked_for
 from allocator.why.case import Case
 from allocator.why.cost import Cost, costs, priced_goals
 from allocator.why.funnel import is_are
@@ -133,19 +132,17 @@ class Standings:
 
     goals   at the prices of their certificates
     held    (n_rows, n_options) the chosen options that use room of each row
-    asked   (n_options,) options that pins ask for
     """
 
     case: Case
     goals: tuple[Priced, ...]
     held: sparse.csr_array
-    asked: Bools
 
 
 def standings(case: Case) -> Standings:
     """The standings of a case."""
     held = placements_by_row(case.formulation, case.loader.chosen)
-    return Standings(case, priced_goals(case), held, asked_for(case.formulation))
+    return Standings(case, priced_goals(case), held)
 
 
 def outranked(standings: Standings, options: Ints) -> Iterator[Outranked]:
@@ -158,7 +155,8 @@ def outranked(standings: Standings, options: Ints) -> Iterator[Outranked]:
         by_limit: dict[str, set[int]] = {}
         for place, at in pairs.T.tolist():
             by_limit.setdefault(case.labels[at], set()).add(place)
-        nobodys = np.unique(position[np.diff(standings.held.indptr)[row] == 0])
+        start = standings.held.indptr
+        nobodys = np.unique(position[start[row] == start[row + 1]])
         yield Outranked(
             str(case.entry_ids[model.entry[first]]),
             stop - first,
@@ -199,7 +197,7 @@ def holders_of(standings: Standings, options: Ints, rows: Ints) -> Iterator[Hold
     for holder, (k, higher) in sorted(found.items(), key=lambda item: (not item[1][1], item[1][0], item[0])):
         model = case.formulation
         entry_id, session_id = case.entry_ids[model.entry[holder]], case.session_ids[model.session[holder]]
-        fixed, pinned = bool(model.fixed[holder]), bool(standings.asked[holder])
+        fixed, pinned = bool(model.fixed[holder]), bool(case.pinned[holder])
         yield Holder(str(entry_id), str(session_id), goals[k], higher, fixed, pinned)
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocator.formulation import Model
-from allocator.solve.construct import asked_for
 from allocator.solve.loader import complete, feasible, merit
 from allocator.why.case import Case
 from allocator.words import goal_name, plural, quantity
@@ -64,7 +63,7 @@ def placed(case: Case, entry_id: str) -> Placed:
     options, model = case.options_of(entry_id), case.formulation
     (here,) = options[case.loader.chosen[options]]
     others = case.by_gain(options[options != here])
-    pinned = bool(asked_for(model)[here])
+    pinned = bool(case.pinned[here])
     if not len(others):
         return Placed(entry_id, place.session_id, place.state, 1, "", False, None, (), pinned)
     loader = case.loader

@@ -19,6 +19,7 @@ from allocator.lab.plan_file import read_plan
 from allocator.lab.words import goal_sentence, review_lines
 from allocator.options import Facts
 from allocator.solve.loader import complete, goal_values, merit
+from instances import path as shipped
 from models.daily import DAILY
 from models.rules.overrides import Overrides
 from tests.build import make_facts
@@ -273,7 +274,7 @@ def test_a_pin_to_a_site_leaves_the_only_seat_to_a_pin_to_its_session(
 
 def test_only_the_place_that_breaks_a_rule_is_left_out_in_whatever_order_rows_stand(tmp_path: Path) -> None:
     """tiny-test-first: the best plan on paper, treatments above their tests, and one place that no rule allows."""
-    tiny = read_tiny(next(folder for folder in FOLDERS if folder.name == "tiny-test-first"))
+    tiny = read_tiny(shipped("tiny-test-first"))
     best = [(place[0], place[1]) for place in tiny.expected["placements"]]
     treatments = sorted(best, key=lambda pair: pair[0].startswith("t"))
     plan = read_plan(write(tmp_path / "plan.csv", *treatments, ("e4", "s3")), tiny.facts)
@@ -294,7 +295,7 @@ def test_a_value_that_only_breaking_rules_reaches_is_not_called_proven() -> None
 
 def test_a_pinned_treatment_brings_the_test_that_the_plan_forgets(tmp_path: Path) -> None:
     """No place of the plan keeps the rule that the test comes first: it is added, and nobody else."""
-    tiny = read_tiny(next(folder for folder in FOLDERS if folder.name == "tiny-test-first"))
+    tiny = read_tiny(shipped("tiny-test-first"))
     pin = override("must", entry_id="e2", session_id="s3")
     instance = tiny.facts.instance.replacing(
         overrides=make_facts([{}], [{}], overrides=[pin]).instance.table("overrides")
