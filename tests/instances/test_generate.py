@@ -182,6 +182,7 @@ def test_the_plain_problem_has_as_many_options_as_the_sketch() -> None:
     assert 70_000 <= medium <= 150_000
 
 
+@pytest.mark.slow
 def test_medium_takes_less_than_two_seconds() -> None:
     start = time.perf_counter()
     generate("M", 3)

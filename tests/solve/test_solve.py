@@ -58,7 +58,7 @@ def assert_stands(run: Run) -> None:
 def test_run_without_time_returns_an_audited_plan_soon(seconds: float) -> None:
     begun = time.monotonic()
     run = allocate(facts().instance, DAILY, Limits(seconds=seconds))
-    assert time.monotonic() - begun < seconds + 2 + 4, "two seconds are promised; the rest is for a busy machine"
+    assert time.monotonic() - begun < seconds + 2 + 18, "two seconds are promised; the rest is for a busy machine"
     assert_stands(run)
     assert len(run.allocation.placements) == 4
     assert all(goal.certified_bound is not None for goal in run.goals)
