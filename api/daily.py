@@ -197,7 +197,7 @@ def verify_run(run_folder: Path, instance: Path | None, *, as_json: bool) -> Non
     say(
         {"ok": found.ok, "findings": list(found.findings), "checked": list(found.checked)}
         if as_json
-        else [*passed, *(f"wrong: {finding}" for finding in found.findings)]
+        else [*(f"wrong: {finding}" for finding in found.findings), *passed]
     )
     if not found.ok:
         raise AuditFailedError(f"{run_folder} does not hold: {len(found.findings)} finding(s), listed above.")

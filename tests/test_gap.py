@@ -142,15 +142,17 @@ def test_the_sentence_names_the_largest_parts_in_plain_words() -> None:
         "unit": "days",
         "gap_split": {"scale": 10, "parts": parts},
     }
-    assert gap_sentence(goal) == ("Of the gap of 142 days: 60 sessions, 50 overnight beds, 32 people without a place.")
+    assert gap_sentence(goal) == (
+        "Of the gap of 142 days: 60 from sessions, 50 from overnight beds, 32 from people without a place."
+    )
     few = {
         **goal,
         "certified_bound": 499,
         "gap_split": {"scale": 10, "parts": [*parts[:1], {**parts[3], "amount": -590}]},
     }
-    assert gap_sentence(few) == "Of the gap of 1 day: 60.00 sessions, -59.00 other parts and rounding."
+    assert gap_sentence(few) == "Of the gap of 1 day: 60.00 from sessions, -59.00 from other parts and rounding."
     pence = {**goal, "unit": "pence", "gap_split": {"scale": 1, "parts": [{**parts[0], "amount": 14200}]}}
-    assert gap_sentence(pence) == "Of the gap of £1: £142 sessions."
+    assert gap_sentence(pence) == "Of the gap of £1: £142 from sessions."
 
     assert gap_sentence({**goal, "certified_bound": 500}) == ""
     assert gap_sentence({**goal, "certified_bound": None, "gap_split": None}) == ""

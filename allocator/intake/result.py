@@ -10,6 +10,7 @@ import pandas as pd
 
 from allocator import schema
 from allocator.instance import Instance
+from allocator.words import plural
 
 MOST_FAULTS = 20
 
@@ -48,7 +49,7 @@ def summary_lines(intake: Intake) -> list[str]:
     for table in schema.TABLES:
         read, refused = intake.rows_read[table.name], intake.rows_refused(table.name)
         if read:
-            lines.append(f"{table.name}: {read:,} rows read, {read - refused:,} accepted, {refused:,} refused.")
+            lines.append(f"{table.name}: {plural(read, 'row')} read, {read - refused:,} accepted, {refused:,} refused.")
     held = int(intake.instance.column("patients", "held").sum())
     blanked = int((intake.quarantine["effect"] == "value_blanked").sum())
     if held:

@@ -82,7 +82,7 @@ def gap_sentence(goal: Mapping[str, Any]) -> str:
     shown = [
         (_amount(amount, gap, goal["unit"]), name) for name, amount in [*large, ("other parts and rounding", rest)]
     ]
-    named = [f"{amount} {name}" for amount, name in shown if amount.strip("-£0.%")]
+    named = [f"{amount} from {name}" for amount, name in shown if amount.strip("-£0.%")]
     return f"Of the gap of {quantity(gap, goal['unit'])}: {', '.join(named)}."
 
 
