@@ -38,7 +38,10 @@ def review_lines(review: Review, instance: Instance) -> list[str]:
         lines.append(f"Without {left} the rest keeps every rule: {places_words(review.left_out)}.")
     if not review.improvements:
         return [*lines, "No single place, move, handing on or exchange that was tried improves the plan."]
-    lines.append("Cheapest improvements, each checked by an audit (those that disturb fewest people first):")
+    lines.append(
+        "Cheapest improvements, those that disturb fewest people first. Each was checked by an audit by itself: two"
+        " that use one person or the same room may not go together."
+    )
     return lines + [
         f"  {rank}. {improvement_sentence(item, review, instance)}" for rank, item in enumerate(review.improvements, 1)
     ]
