@@ -9,17 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from allocator.answer import Memory, Start, silent
+from allocator.answer import Limits, Memory, Start, silent
 from allocator.certificate import goal_rows
 from allocator.errors import InputError
 from allocator.formulation import Formulation, formulate
 from allocator.options import Facts, build_options
+from allocator.run import allocate
 from allocator.run_folder import stored_memory
 from allocator.solve.dual import Descent, Effort, solve_dual
 from allocator.solve.large import gains_of
 from allocator.solve.pricing import Pricing
 from allocator.warm import as_like_sessions, memory_arrays, memory_from, memory_of, row_names, start_of
 from benchmarks.rerun import cases
+from instances.generate import generate
+from models.daily import DAILY
 from models.goals.travel import Travel
 
 
@@ -28,6 +31,19 @@ def two_mornings(seed: int) -> list[Formulation]:
         formulate(build_options(Facts(instance), policy.screens), policy)
         for instance, policy in cases("S", seed, "lists")
     ]
+
+
+def test_a_run_of_the_same_lists_begins_from_the_whole_plan_and_from_what_was_proven() -> None:
+    """Without a second to plan in: this plan cannot be taken up one placement at a time, for its shares."""
+    first = allocate(generate("S", 7), DAILY, Limits(seconds=6.0, threads=2))
+    again = allocate(generate("S", 7), DAILY, Limits(seconds=0.0), memory=first.memory)
+    assert again.audit.passed
+    assert [goal.value for goal in again.goals] == [goal.value for goal in first.goals]
+    by_session = np.flatnonzero(first.certificate.by_session)
+    assert len(by_session) > 0
+    for k in by_session:
+        bounds = [run.goals[k].certified_bound or 0 for run in (first, again)]
+        assert abs(bounds[1] - bounds[0]) <= 1, "prices are rounded on their way"
 
 
 def bound_at(model: Formulation, prices: np.ndarray) -> float:

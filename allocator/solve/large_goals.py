@@ -76,8 +76,8 @@ class Found:
     def proposed(self) -> dict[int, Proposed]:
         """Prices of every goal that has some."""
         return {
-            k: Proposed(prices, self.sharpened.get(k), k in self.rough, self.earlier.get(k))
-            for k, prices in self.of_goals.items()
+            k: Proposed(self.of_goals.get(k), self.sharpened.get(k), k in self.rough, self.earlier.get(k))
+            for k in sorted({*self.of_goals, *self.earlier})
         }
 
 

@@ -129,10 +129,12 @@ def solved_by(
 
 
 def begin_from(plan: Plan, chosen: Bools | None) -> None:
-    """Take as many of these placements (n_options,) as every row allows, and what fits beside them."""
+    """Take these placements (n_options,) where they keep every row, else as many as do, and what fits beside them."""
     if chosen is None:
         return
     model = plan.model
+    # Taken one by one some could be refused on the way: shares and least numbers are only kept in the end.
+    plan.offer(complete(model, chosen | model.fixed), ())
     first = np.where(chosen, option_rank(model) - model.n_options, option_rank(model))
     plan.offer(complete(model, construct(model, first)), ())
 

@@ -55,14 +55,14 @@ PROPOSAL_SHARE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Proposed:
-    """Prices (n_rows + k,) of goal k with entries as units, and the same sharpened with sessions as units.
+    """Prices (n_rows + k,) of goal k with entries as units (None: to be found), and the same sharpened by sessions.
 
     rough: more time would have made the prices themselves better
     earlier: sharpened ones of an earlier run
     another: others with entries as units, which may prove more
     """
 
-    prices: Floats
+    prices: Floats | None
     sharpened: Sharpened | None = None
     rough: bool = False
     earlier: Floats | None = None
@@ -198,16 +198,19 @@ def prove(
     A bound that is the `value` of the plan ends the search for a better one.
     """
     deadline = time.monotonic() + seconds
-    found = best_proof(model, k, held, [])
+    found, proposed = best_proof(model, k, held, []), proposed or Proposed(None)
+    earlier, prices = proposed.earlier, proposed.prices
+    if prices is None and earlier is not None:
+        found = better_proof(model, k, held, found, earlier, by_session=True)
     if found.bound == value:
         return found
-    if proposed is None:
+    if prices is None:
         if seconds < SHORTEST_PROOF_SECONDS or not model.n_columns:
             return found
-        proposed = Proposed(proposed_prices(model, k, held, PROPOSAL_SHARE * seconds, limits, worker))
-    start, settled = entry_prices(model, own_gains(model, k), proposed.prices), 0
-    candidates = [proposed.prices] if proposed.another is None else [proposed.prices, proposed.another]
-    found, earlier = best_proof(model, k, held, candidates), proposed.earlier
+        prices = proposed_prices(model, k, held, PROPOSAL_SHARE * seconds, limits, worker)
+    start, settled = entry_prices(model, own_gains(model, k), prices), 0
+    candidates = [prices] if proposed.another is None else [prices, proposed.another]
+    found = best_proof(model, k, held, candidates, found)
     if proposed.sharpened is not None:
         (start, settled), earlier = proposed.sharpened, None
         found = better_proof(model, k, held, found, start, by_session=True)
@@ -218,7 +221,7 @@ def prove(
         return found
     gains, rows = own_gains(model, k), goal_rows(model, held)
     if proposed.rough:
-        prices = dual_prices(model, k, held, proposed.prices, PROPOSAL_SHARE * left, limits.work, tell)
+        prices = dual_prices(model, k, held, prices, PROPOSAL_SHARE * left, limits.work, tell)
         found = best_proof(model, k, held, [prices], found)
         start, settled, left = entry_prices(model, gains, prices), 0, deadline - time.monotonic()
     sharpened = sharpen(
