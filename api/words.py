@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from allocator.answer import GoalResult, Run
-from allocator.ending import Ending
 from allocator.report.words import gap_sentence
 from allocator.words import number, people
 
@@ -23,7 +22,7 @@ def run_lines(summary: dict[str, Any], run: Run, out: Path) -> list[str]:
     lines += [goal_line(goal, run.baseline_scores[goal.label]) for goal in run.goals]
     if ignored := summary["overrides_ignored"]:
         lines += ["", f"NOT OBEYED: pins and vetoes ({ignored:,}); this policy has no rule overrides."]
-    solved = [goal.label for goal in run.goals if goal.ending is Ending.OPTIMAL and goal.certified_bound != goal.value]
+    solved = [goal.label for goal in run.goals if goal.solver_bound == goal.value != goal.certified_bound]
     if solved:
         lines += ["", f"No plan beats these either, the solver says; the certificate proves less: {', '.join(solved)}."]
     split = [(goal["label"], gap_sentence(goal)) for goal in summary["goals"]]

@@ -26,7 +26,7 @@ def review_lines(review: Review, instance: Instance) -> list[str]:
         lines += [f"  {violation_words(item)}" for item in review.violations[:MOST_LINES]]
         if len(review.violations) > MOST_LINES:
             lines.append(f"  ... and {number(len(review.violations) - MOST_LINES)} more (--json lists all).")
-    lines += ["", *(goal_sentence(goal) for goal in review.goals), ""]
+    lines += ["", *goal_sentences(review.goals), ""]
     if not review.improvable:
         part = "No part of the plan that keeps every rule was found, so improvements are not listed."
         return [*lines, part]
@@ -66,6 +66,18 @@ def violation_words(item: Violation) -> str:
 def bookings_words(added: int) -> str:
     """Says how many bookings were added that a file did not list."""
     return f", {plural(added, 'booking')} or offers kept that the file does not list among them" if added else ""
+
+
+def goal_sentences(goals: Sequence[GoalReview]) -> list[str]:
+    """All goals in order; from the first that only breaking rules reaches, no plan is there to be measured against."""
+    first = next((k for k, goal in enumerate(goals) if goal.beyond), len(goals))
+    after = (
+        f"{goal_name(goal.label)}: {quantity(goal.value, goal.unit)}; nothing is proven, since no plan that keeps "
+        f"the rules is as good on {goal_name(goals[first].label)} "
+        f"(this program's plan: {quantity(goal.engine, goal.unit)})."
+        for goal in goals[first + 1 :]
+    )
+    return [*(goal_sentence(goal) for goal in goals[: first + 1]), *after]
 
 
 def goal_sentence(goal: GoalReview) -> str:

@@ -113,6 +113,8 @@ def solve_goal(
     best = best_of(problem, outcome)
     if outcome.result is not None:
         found: Result = outcome.result
+        if found.ending is Ending.INFEASIBLE and start is not None:  # and the start keeps every row
+            return GoalSolve(columns_of(model, best), None, Ending.SOLVER_FAILED)
         return GoalSolve(columns_of(model, best), in_goal_units(found.bound), found.ending)
     bounds = [bound for _, bound in outcome.incumbents if bound is not None]
     return GoalSolve(columns_of(model, best), in_goal_units(max(bounds, default=None)), Ending.TIME_LIMIT)

@@ -55,6 +55,9 @@ def solve(model: Model, limits: Limits, watch: Stopwatch, start: Start | None = 
     large = limits.backend == "auto" and not is_small(model)
     with Worker() as worker, Worker() as second:
         plan = Plan(model, first_plan(model, limits, watch, worker, large, start.chosen), [])
+        if start.chosen is not None:
+            # Taken one by one, some could be refused on the way: shares and least numbers are only kept in the end.
+            plan.offer(complete(model, start.chosen | model.fixed), ())
         found = Found({}, dict(start.of_goals), start.of_sum, start.sharpened)
         teller = Teller(plan, watch)
         worker.tick = second.tick = teller.heard
@@ -129,12 +132,10 @@ def solved_by(
 
 
 def begin_from(plan: Plan, chosen: Bools | None) -> None:
-    """Take these placements (n_options,) where they keep every row, else as many as do, and what fits beside them."""
+    """Take as many of these placements (n_options,) as every row allows, and what fits beside them."""
     if chosen is None:
         return
     model = plan.model
-    # Taken one by one some could be refused on the way: shares and least numbers are only kept in the end.
-    plan.offer(complete(model, chosen | model.fixed), ())
     first = np.where(chosen, option_rank(model) - model.n_options, option_rank(model))
     plan.offer(complete(model, construct(model, first)), ())
 
@@ -305,6 +306,14 @@ def add_one(plan: Plan, loader: Loader, first: int, stop: int) -> bool:
     return False
 
 
+def stands(model: Model, k: int, value: int, best: int | None) -> bool:
+    """Is this value of goal k the best one, or no further from it than its tolerance."""
+    if best is None:
+        return False
+    least = held_value(model, k, best)
+    return value >= least if model.goals[k].sense == "max" else value <= least
+
+
 def sharpened_prices(model: Model, certificate: Certificate) -> dict[int, Floats]:
     """By goal, prices (n_rows + k,) of its proof where sessions are the units."""
     prices = certificate.prices / certificate.scale
@@ -312,11 +321,17 @@ def sharpened_prices(model: Model, certificate: Certificate) -> dict[int, Floats
 
 
 def goal_result(model: Model, k: int, value: int, solved: GoalSolve, certified: int | None) -> GoalResult:
-    """One goal of the answer. A bound that the plan meets proves it, whoever found it."""
+    """One goal of the answer. A bound that the plan meets proves it, whoever found it.
+
+    A solver's word is for the plan that it found: goals after it may spend the tolerance, no more, and people who are
+    added last to take back what a tolerance saved leave a goal unproven.
+    """
     goal = model.goals[k]
     ending = solved.ending
     if certified == value:
         ending = Ending.OPTIMAL
+    elif ending is Ending.OPTIMAL and not stands(model, k, value, solved.solver_bound):
+        ending = Ending.TIME_LIMIT
     return GoalResult(
         label=goal.label,
         name=goal.name,

@@ -2,7 +2,8 @@
 
 at least   a plan without it was found that is so much better on the first goal on which it differs from the run's
 at most    no plan without it, as good on the goals before, is better by more: the certificate with no price on its row
-exact      small instances are solved: then both figures are the price itself
+exact      small instances are solved with it and without it: the first goal whose best differs, goals before it at
+           their best, whatever this plan reaches
 
 A run that is not the best possible may be improved for other reasons too; "at least" then says what the change of
 this one row made possible near the places that it is about.
@@ -64,8 +65,9 @@ def pin_prices(case: Case) -> list[PinPrice]:
     demands = [(limit.label, demand) for limit in case.policy.limits for demand in limit.demands(case.facts)]
     if not demands:
         return []
+    bests: list[int | None] = []
     with Worker() as worker:
-        return [pin_price(case, label, demand, worker) for label, demand in demands]
+        return [pin_price(case, label, demand, bests, worker) for label, demand in demands]
 
 
 def unpriced(facts: Facts, policy: Policy) -> list[PinPrice]:
@@ -74,7 +76,7 @@ def unpriced(facts: Facts, policy: Policy) -> list[PinPrice]:
     return [PinPrice(demand.words, demand.wanted, "", "", 0, None, exact=False) for demand in demands]
 
 
-def pin_price(case: Case, label: str, demand: Demand, worker: Worker) -> PinPrice:
+def pin_price(case: Case, label: str, demand: Demand, bests: list[int | None], worker: Worker) -> PinPrice:
     """One pin or veto, against the plan."""
     keys = zip(case.labels, case.formulation.rows.keys, strict=True)
     row = list(keys).index((label, demand.words))
@@ -82,19 +84,22 @@ def pin_price(case: Case, label: str, demand: Demand, worker: Worker) -> PinPric
     if not binds(case, row):
         return nothing
     relaxed = without(case.formulation, row)
-    small = relaxed.n_options <= EXACT_OPTIONS
+    if relaxed.n_options <= EXACT_OPTIONS and (solved := solved_price(case, relaxed, bests, worker)) is not None:
+        k, price = solved
+        if not price:
+            return nothing
+        goal = relaxed.goals[k]
+        return PinPrice(demand.words, demand.wanted, goal.label, goal.unit, price, price, exact=True)
     ours = merit_of(relaxed, case.values)
-    better = solved_better(relaxed, ours, worker) if small else None
-    exact = better is not None
-    better = better if better is not None else found_better(case, relaxed, row, wanted=demand.wanted)
+    better = found_better(case, relaxed, row, wanted=demand.wanted)
     for k, (old, new) in enumerate(zip(ours, better, strict=True)):
         if new > old:
             goal, price = relaxed.goals[k], new - old
-            bound = price if exact else most(case, relaxed, k)
-            return PinPrice(demand.words, demand.wanted, goal.label, goal.unit, price, bound, exact)
+            bound = most(case, relaxed, k)
+            return PinPrice(demand.words, demand.wanted, goal.label, goal.unit, price, bound, exact=False)
         if new < old:
             break
-    return replace(nothing, exact=exact)
+    return replace(nothing, exact=False)
 
 
 def binds(case: Case, row: int) -> bool:
@@ -112,24 +117,36 @@ def without(model: Formulation, row: int) -> Formulation:
     return replace(model, rows=replace(model.rows, lower=lower, upper=upper))
 
 
-def solved_better(model: Formulation, ours: Sequence[int], worker: Worker) -> tuple[int, ...] | None:
-    """The merit of a best plan up to the first goal that is better than ours, and ours after it; None if not solved."""
+def solved_price(case: Case, relaxed: Formulation, bests: list[int | None], worker: Worker) -> tuple[int, int] | None:
+    """The first goal whose best differs without the row, and by how much; (n_goals, 0) where none does.
+
+    None where a goal is not solved in time.
+    `bests` are what the model with the row reaches, goal by goal, as far as they are known; more are added.
+    """
+    held: list[int] = []
+    for k in range(len(relaxed.goals)):
+        if len(bests) == k:
+            bests.append(best_value(case.formulation, held, worker))
+        free, bound = best_value(relaxed, held, worker), bests[k]
+        if free is None or bound is None:
+            return None
+        if free != bound:
+            return k, abs(free - bound)
+        held.append(free)
+    return len(held), 0
+
+
+def best_value(model: Formulation, held: Sequence[int], worker: Worker) -> int | None:
+    """The best of goal len(held), those before held; None where it is not solved in time."""
     # Here and not above: whoever verifies a run imports the report, and with it this, and needs no solver.
     from allocator.backends import highs
     from allocator.solve.exact import goal_problem
 
-    held: list[int] = []
-    for k, goal in enumerate(model.goals):
-        problem = goal_problem(model, k, held)
-        result = worker.call(highs.solve, problem, Budget(SECONDS), seconds=SECONDS).result
-        if result is None or result.ending is not Ending.OPTIMAL or result.values is None:
-            return None
-        value = goal.value(result.values)
-        reached = value if goal.sense == "max" else -value
-        if reached != ours[k]:
-            return (*ours[:k], reached, *ours[k + 1 :])
-        held.append(value)
-    return tuple(ours)
+    problem = goal_problem(model, len(held), held)
+    result = worker.call(highs.solve, problem, Budget(SECONDS), seconds=SECONDS).result
+    if result is None or result.ending is not Ending.OPTIMAL or result.values is None:
+        return None
+    return model.goals[len(held)].value(result.values)
 
 
 def found_better(case: Case, model: Formulation, row: int, *, wanted: bool) -> tuple[int, ...]:

@@ -52,7 +52,8 @@ class Placed:
             against = f"There “{goal_name(goal)}” would be {direction} by {quantity(abs(amount), unit)}"
         if self.free:
             return [*told, f"Runner-up: {self.runner_up}, which could take it. {against}."]
-        return [*told, f"Runner-up: {self.runner_up}, where {' and '.join(self.limits)}. {against}."]
+        there = f", where {' and '.join(self.limits)}" if self.limits else ""
+        return [*told, f"Runner-up: {self.runner_up}{there}. {against}."]
 
 
 def placed(case: Case, entry_id: str) -> Placed:

@@ -86,6 +86,16 @@ def test_a_row_an_instance_in_the_order_given_and_none_for_the_warm_up() -> None
 
 
 @pytest.mark.usefixtures("_cold")
+def test_a_solver_that_calls_an_instance_impossible_beside_a_plan_has_failed() -> None:
+    """Weights near 10^8: CBC says so of what CP-SAT solves to 45."""
+    (ours,) = printed("wide", backend="cbc")
+    assert ours["status"] in ("solver_failed", "optimal")
+    assert int(ours["value"]) >= 45
+    (proven,) = printed("wide", backend="cpsat")
+    assert (proven["value"], proven["status"]) == ("45", "optimal")
+
+
+@pytest.mark.usefixtures("_cold")
 def test_instance_without_any_assignment_is_infeasible_and_empty() -> None:
     (found,) = printed("none")
     assert (found["value"], found["bound"], found["status"]) == ("", "", "infeasible")

@@ -16,7 +16,7 @@ from allocator.lab.ground import Ground, ground_of
 from allocator.lab.handmade import GoalReview, review, review_figures
 from allocator.lab.improve import improvements
 from allocator.lab.plan_file import read_plan
-from allocator.lab.words import goal_sentence, review_lines
+from allocator.lab.words import goal_sentence, goal_sentences, review_lines
 from allocator.options import Facts
 from allocator.solve.loader import complete, goal_values, merit
 from instances import path as shipped
@@ -291,6 +291,13 @@ def test_a_value_that_only_breaking_rules_reaches_is_not_called_proven() -> None
         "(this program's plan: 1,183 days)."
     )
     assert "proven" in goal_sentence(replace(goal, value=1183))
+    after = GoalReview("travel", "minutes", "min", value=40, bound=40, engine=50, sentence="")
+    assert goal_sentences([goal, after]) == [
+        goal_sentence(goal),
+        "Travel: 40 minutes; nothing is proven, since no plan that keeps the rules is as good on Weeks of waiting "
+        "(this program's plan: 50 minutes).",
+    ]
+    assert goal_sentences([replace(goal, value=1183), after])[1] == goal_sentence(after)
 
 
 def test_a_pinned_treatment_brings_the_test_that_the_plan_forgets(tmp_path: Path) -> None:

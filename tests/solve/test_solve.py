@@ -111,6 +111,18 @@ def test_interrupt_before_any_plan_stands_is_the_persons() -> None:
         allocate(facts().instance, THREE_GOALS, Limits(seconds=60), report)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_goal_is_not_optimal_where_people_added_last_take_back_what_a_tolerance_saved(threads: int) -> None:
+    """60 waited a year and one a day, whom weeks allow to leave out for 10 minutes of travel: there is room, so not."""
+    people = [{"clock_start": "2025-01-06"}] * 60 + [{"clock_start": "2026-02-01", "expected_minutes": 30}]
+    run = allocate(make_facts(people, [{"minutes": 1440}] * 4).instance, DAILY, Limits(seconds=10, threads=threads))
+    assert len(run.allocation.placements) == 61
+    travel = next(goal for goal in run.goals if goal.name == "travel")
+    assert (travel.value, travel.solver_bound) == (610, 600)
+    assert travel.ending is not Ending.OPTIMAL
+    assert run.ending is not Ending.OPTIMAL
+
+
 def pin(entry_id: str, session_id: str) -> Row:
     return {
         "entry_id": entry_id,

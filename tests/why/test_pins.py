@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from allocator.allocation import Allocation
 from allocator.why import pins
 from allocator.why.case import Case
 from allocator.why.pins import pin_prices
@@ -37,6 +40,13 @@ def test_pin_that_a_booking_keeps_or_the_plan_would_choose_anyway_costs_nothing(
     for case in (kept, chosen):
         (price,) = pin_prices(case)
         assert price.sentence() == "It costs nothing."
+
+
+def test_what_the_plan_itself_falls_short_of_is_no_price_of_a_pin() -> None:
+    case = case_of_rows(LONG, [{}, {}], overrides=[override("must", entry_id="e2", session_id="s1")])
+    short = tuple(place for place in case.allocation.placements if place.entry_id == "e2")
+    (price,) = pin_prices(replace(case, allocation=Allocation(short)))
+    assert price.sentence() == "It costs nothing."
 
 
 def test_veto_costs_the_place_that_is_lost() -> None:
