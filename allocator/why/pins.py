@@ -11,6 +11,7 @@ this one row made possible near the places that it is about.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -32,7 +33,8 @@ from allocator.why.room import Room, made_room
 from allocator.words import goal_name, quantity
 
 EXACT_OPTIONS = 1_500
-SECONDS = 5.0
+SECONDS, SECONDS_A_GOAL = 5.0, 1.0
+"""For exact prices of all pins together, and for one solve of one goal."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,9 @@ def pin_prices(case: Case) -> list[PinPrice]:
     if not demands:
         return []
     bests: list[int | None] = []
+    deadline = time.monotonic() + SECONDS
     with Worker() as worker:
-        return [pin_price(case, label, demand, bests, worker) for label, demand in demands]
+        return [pin_price(case, label, demand, bests, worker, deadline) for label, demand in demands]
 
 
 def unpriced(facts: Facts, policy: Policy) -> list[PinPrice]:
@@ -76,7 +79,9 @@ def unpriced(facts: Facts, policy: Policy) -> list[PinPrice]:
     return [PinPrice(demand.words, demand.wanted, "", "", 0, None, exact=False) for demand in demands]
 
 
-def pin_price(case: Case, label: str, demand: Demand, bests: list[int | None], worker: Worker) -> PinPrice:
+def pin_price(
+    case: Case, label: str, demand: Demand, bests: list[int | None], worker: Worker, deadline: float
+) -> PinPrice:
     """One pin or veto, against the plan."""
     keys = zip(case.labels, case.formulation.rows.keys, strict=True)
     row = list(keys).index((label, demand.words))
@@ -84,7 +89,10 @@ def pin_price(case: Case, label: str, demand: Demand, bests: list[int | None], w
     if not binds(case, row):
         return nothing
     relaxed = without(case.formulation, row)
-    if relaxed.n_options <= EXACT_OPTIONS and (solved := solved_price(case, relaxed, bests, worker)) is not None:
+    if (
+        relaxed.n_options <= EXACT_OPTIONS
+        and (solved := solved_price(case, relaxed, bests, worker, deadline)) is not None
+    ):
         k, price = solved
         if not price:
             return nothing
@@ -117,7 +125,9 @@ def without(model: Formulation, row: int) -> Formulation:
     return replace(model, rows=replace(model.rows, lower=lower, upper=upper))
 
 
-def solved_price(case: Case, relaxed: Formulation, bests: list[int | None], worker: Worker) -> tuple[int, int] | None:
+def solved_price(
+    case: Case, relaxed: Formulation, bests: list[int | None], worker: Worker, deadline: float
+) -> tuple[int, int] | None:
     """The first goal whose best differs without the row, and by how much; (n_goals, 0) where none does.
 
     None where a goal is not solved in time.
@@ -126,8 +136,8 @@ def solved_price(case: Case, relaxed: Formulation, bests: list[int | None], work
     held: list[int] = []
     for k in range(len(relaxed.goals)):
         if len(bests) == k:
-            bests.append(best_value(case.formulation, held, worker))
-        free, bound = best_value(relaxed, held, worker), bests[k]
+            bests.append(best_value(case.formulation, held, worker, deadline))
+        free, bound = best_value(relaxed, held, worker, deadline), bests[k]
         if free is None or bound is None:
             return None
         if free != bound:
@@ -136,14 +146,17 @@ def solved_price(case: Case, relaxed: Formulation, bests: list[int | None], work
     return len(held), 0
 
 
-def best_value(model: Formulation, held: Sequence[int], worker: Worker) -> int | None:
+def best_value(model: Formulation, held: Sequence[int], worker: Worker, deadline: float) -> int | None:
     """The best of goal len(held), those before held; None where it is not solved in time."""
     # Here and not above: whoever verifies a run imports the report, and with it this, and needs no solver.
     from allocator.backends import highs
     from allocator.solve.exact import goal_problem
 
+    seconds = min(SECONDS_A_GOAL, deadline - time.monotonic())
+    if seconds <= 0:
+        return None
     problem = goal_problem(model, len(held), held)
-    result = worker.call(highs.solve, problem, Budget(SECONDS), seconds=SECONDS).result
+    result = worker.call(highs.solve, problem, Budget(seconds), seconds=seconds).result
     if result is None or result.ending is not Ending.OPTIMAL or result.values is None:
         return None
     return model.goals[len(held)].value(result.values)
