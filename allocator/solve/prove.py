@@ -214,7 +214,7 @@ def prove(
     if proposed.sharpened is not None:
         (start, settled), earlier = proposed.sharpened, None
         found = better_proof(model, k, held, found, start, by_session=True)
-    elif earlier is not None:
+    elif earlier is not None and proposed.prices is not None:
         found = better_proof(model, k, held, found, earlier, by_session=True)
     left = deadline - time.monotonic()
     if found.bound == value or left < SHORTEST_PROOF_SECONDS or model.n_options > LARGEST_SHARPENED:
