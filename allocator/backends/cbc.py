@@ -2,6 +2,9 @@
 
 A run that was stopped on time calls itself Optimal: only `sol_status` says what was found. It does not
 know "Integer infeasible", which only `status` does. CBC hands its bound back only with a proof of optimality.
+
+Its preprocessing is off: it loses plans, and calls the best of the others optimal. Without it CBC breaks down on some
+problems that have no plan, and is asked again with it, for that one word (docs/decisions/0043-cbc-preprocessing.md).
 """
 
 from __future__ import annotations
@@ -34,8 +37,21 @@ def ending_of(status: int, solution_status: int, budget: Budget) -> Ending:
 
 def solve(problem: Problem, budget: Budget, incumbent: Incumbent) -> Result:
     """Solve to proven optimality, or until the budget is spent."""
+    try:
+        return solved(problem, budget, "off")
+    except pulp.PulpSolverError as error:
+        broken = Result(Ending.SOLVER_FAILED, None, None, str(error))
+    try:
+        again = solved(problem, budget, "sos")
+    except pulp.PulpSolverError:
+        return broken
+    return again if again.ending is Ending.INFEASIBLE else broken
+
+
+def solved(problem: Problem, budget: Budget, preprocess: str) -> Result:
+    """The answer of CBC's program. Raises PulpSolverError where it breaks down."""
     model, variables = built(problem)
-    options = [f"randomSeed {budget.seed + 1}"]
+    options = [f"preprocess {preprocess}", f"randomSeed {budget.seed + 1}"]
     if budget.work is not None:
         options.append(f"maxNodes {budget.work}")
     with tempfile.TemporaryDirectory() as folder:
@@ -49,10 +65,7 @@ def solve(problem: Problem, budget: Budget, incumbent: Incumbent) -> Result:
             options=options,
         )
         solver.tmpDir = folder
-        try:
-            model.solve(solver)
-        except pulp.PulpSolverError as error:
-            return Result(Ending.SOLVER_FAILED, None, None, str(error))
+        model.solve(solver)
     ending = ending_of(model.status, model.sol_status, budget)
     found = model.sol_status in (pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible)
     # CBC never hears of a column without a cost or a row: it stands at its lower end.

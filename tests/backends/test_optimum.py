@@ -61,6 +61,21 @@ def test_scip_finds_the_optimum_of_enumeration(given: Problem) -> None:
 
 
 @EVERY
+@pytest.mark.parametrize(
+    ("given", "best"),
+    [
+        # 6 to 11 of 3, 7 and 9: the third alone costs 12. CBC's preprocessing leaves the second, 20.
+        (problem([[-2, 4, 4], [3, 7, 9]], [-np.inf, 6], [15, 11], [13, 20, 12]), 12),
+        # Columns that are not 0 or 1: nobody costs 0, and 10 was called the best.
+        (problem([[-3, 6, 6]], -1, 0, [-4, 18, -13], [2, 2, 0]), 0),
+    ],
+)
+def test_optimum_that_preprocessing_of_cbc_loses_is_found(backend: str, given: Problem, best: int) -> None:
+    assert cheapest(given) == best
+    assert_optimum(backend, given)
+
+
+@EVERY
 def test_minutes_exactly_full_are_allowed_and_one_more_is_not(backend: str) -> None:
     result, _ = solved(backend, problem([[120, 121]], -np.inf, 240, [-5, -9]), Budget(30))
     assert result.values is not None

@@ -98,7 +98,13 @@ def best(model: Model, wanted: Any, sense: str) -> int:
         return round(wanted.constant)
     model.problem.sense = pulp.LpMinimize if sense == "min" else pulp.LpMaximize
     model.problem.setObjective(wanted)
-    model.problem.solve(pulp.COIN_CMD(path=pulp.PULP_CBC_CMD.pulp_cbc_path, msg=False, gapRel=0, gapAbs=0))
+    program = pulp.PULP_CBC_CMD.pulp_cbc_path
+    try:
+        # Its preprocessing loses plans; without it, it breaks down on some problems that have none (decision 0043).
+        model.problem.solve(pulp.COIN_CMD(program, msg=False, gapRel=0, gapAbs=0, options=["preprocess off"]))
+    except pulp.PulpSolverError:
+        model.problem.solve(pulp.COIN_CMD(program, msg=False, gapRel=0, gapAbs=0))
+        assert model.problem.status == pulp.LpStatusInfeasible
     # "Integer infeasible" of CBC has no sol_status of its own in PuLP.
     if model.problem.status == pulp.LpStatusInfeasible:
         raise ContradictionError("No plan keeps every rule.")
