@@ -32,7 +32,8 @@ import numpy as np
 
 from allocator.allocation import Allocation
 from allocator.answer import Certificate
-from allocator.certificate import bound_of, held_value, priced_rows, terms_of
+from allocator.audit import beats
+from allocator.certificate import UNPRICED, bound_of, held_value, priced_rows, terms_of
 from allocator.errors import ContradictionError
 from allocator.formulation import Formulation
 from allocator.instance import Ints
@@ -189,6 +190,8 @@ def bounds_on(priced: Priced, ground: Ground, values: Sequence[int]) -> tuple[in
     floors = [held_value(model, j, value) for j, value in enumerate(values)]
     rows = [priced.row_of.get(name, -1) for name in row_names(model)]
     old = np.array(rows, dtype=np.int64)
+    option_of = priced.ground.option_of
+    admitted = np.flatnonzero([pair not in option_of for pair in ground.pairs])
     found = []
     for k in range(len(model.goals)):
         prices = np.zeros(model.n_rows + k, dtype=np.int64)
@@ -197,8 +200,31 @@ def bounds_on(priced: Priced, ground: Ground, values: Sequence[int]) -> tuple[in
         by_session = bool(certificate.by_session[k])
         if not by_session and (old < 0).any():
             price_new_rows(model, k, floors[:k], prices, certificate.scale, np.flatnonzero(old < 0))
-        found.append(bound_of(model, k, floors[:k], prices, certificate.scale, by_session))
+        bound = bound_of(model, k, floors[:k], prices, certificate.scale, by_session)
+        if by_session:
+            prices[: model.n_rows] += worth_of_places(model, k, floors[:k], prices, certificate.scale, admitted)
+            again = bound_of(model, k, floors[:k], prices, certificate.scale, by_session)
+            bound = again if beats(model.goals[k].sense, bound, again) else bound
+        found.append(bound)
     return tuple(found)
+
+
+def worth_of_places(model: Formulation, k: int, held: Sequence[int], prices: Ints, scale: int, admitted: Ints) -> Ints:
+    """(n_rows,) what the admitted options are worth, on the rows of one place of their entries.
+
+    What an entry is worth in the one session that it had may stand in the session's value: a second session would
+    count it again, unless its place costs what it is worth there.
+    """
+    row_of = np.full(model.n_columns, -1, dtype=np.int64)
+    for block in model.blocks:
+        if block.label == UNPRICED:
+            places = model.rows.direct[block.start : block.stop].tocoo()
+            row_of[places.col] = block.start + places.row
+    having = admitted[row_of[admitted] >= 0]
+    reduced = terms_of(model, k, held, prices, scale, by_session=True).reduced
+    worth = np.zeros(model.n_rows, dtype=np.int64)
+    np.maximum.at(worth, row_of[having], reduced[having])
+    return worth
 
 
 def price_new_rows(model: Formulation, k: int, held: Sequence[int], prices: Ints, scale: int, new: Ints) -> None:

@@ -149,6 +149,23 @@ def test_one_more_list_is_worth_no_more_people_than_fit_it_without_any_prices(co
         assert waits.estimate == 3
 
 
+def test_one_more_list_is_worth_nothing_to_people_who_have_a_place() -> None:
+    """Two people fit the one list. Without any prices its value holds both, and theirs have no price of their own."""
+    facts = make_facts([{"clock_start": "2024-01-01"}] * 2, [{}], info={"reporting_dates": ("2026-03-31",)})
+    ground = ground_of(facts.instance, DAILY)
+    everybody = Allocation.from_options(ground.options, np.ones(len(ground.options), dtype=bool))
+    k = len(ground.formulation.goals)
+    nothing = np.zeros((k, ground.formulation.n_rows + k), dtype=np.int64)
+    values = goal_values(ground.formulation, ground.columns(everybody))
+    held = np.tile(np.array(values, dtype=np.int64), (k, 1))
+    run = Priced(ground, everybody, Certificate(SCALE, nothing, held, np.ones(k, dtype=bool), np.ones(k, dtype=bool)))
+    (relaxation,) = of_lists(facts.instance, DAILY)
+    found = tag(run, relaxation)
+    assert found is not None
+    waits = next(goal for goal in found.goals if goal.label == "longest_waits_52w")
+    assert (waits.estimate, waits.low, waits.high) == (0, 0, 0)
+
+
 def test_prices_of_the_engine_make_brackets_narrower_than_no_prices() -> None:
     widths = []
     for seconds in (60.0, 0.0):
