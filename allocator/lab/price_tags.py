@@ -70,7 +70,7 @@ class GoalTag:
 
 @dataclass(frozen=True)
 class RowTag:
-    """One unit more on one row of a limit: the gain on a goal is at most `high`, and about `price`."""
+    """One unit more on one row of a limit: the gain on a goal is at most `high`, and about `price`, no more."""
 
     rule: str
     row: str
@@ -169,9 +169,8 @@ def row_tags(priced: Priced, rows: Ints) -> Iterator[RowTag]:
     label_of = {row: block.label for block in model.blocks for row in range(block.start, block.stop)}
     for k, goal in enumerate(model.goals):
         prices = certificate.prices[k, rows] if len(rows) else np.zeros(0, dtype=np.int64)
-        price = int(prices.max(initial=0))
-        worth = round(price / certificate.scale, 3)
-        if worth == 0 or (certificate.by_session[k] and model.sessions.inside[rows[prices.argmax()]]):
+        price = round(float(prices.max(initial=0)) / certificate.scale, 2)
+        if price == 0 or (certificate.by_session[k] and model.sessions.inside[rows[prices.argmax()]]):
             continue
         row = int(rows[prices.argmax()])
         upper = model.rows.upper.copy()
@@ -181,7 +180,9 @@ def row_tags(priced: Priced, rows: Ints) -> Iterator[RowTag]:
         used = certificate.prices[k, : model.n_rows + k]
         bound = bound_of(wider, k, floors, used, certificate.scale, bool(certificate.by_session[k]))
         high = (bound - priced.values[k]) * (1 if goal.sense == "max" else -1)
-        yield RowTag(label_of[row], model.rows.keys[row], goal.label, goal.unit, goal.sense, worth, high)
+        if high > 0:
+            told = min(price, float(high))
+            yield RowTag(label_of[row], model.rows.keys[row], goal.label, goal.unit, goal.sense, told, high)
 
 
 def bounds_on(priced: Priced, ground: Ground, values: Sequence[int]) -> tuple[int, ...]:

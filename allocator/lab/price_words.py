@@ -181,8 +181,9 @@ def row_words(row: RowTag) -> str:
 
 
 def price_of(row: RowTag) -> str:
-    """What one unit more on a row is worth: whole figures as a goal's, others with two decimals."""
-    return quantity(int(row.price), row.unit) if row.price.is_integer() else f"{row.price:,.2f} {row.unit}"
+    """What one unit more on a row is worth: whole figures, pounds and percent as a goal's, others with two decimals."""
+    whole = row.price == round(row.price) or row.unit in ("pence", "hundredths of a percent")
+    return quantity(round(row.price), row.unit) if whole else f"{row.price:,.2f} {row.unit}"
 
 
 def nights_section(nights: Sequence[Night]) -> Section:

@@ -257,6 +257,7 @@ def test_dearest_night_is_the_night_that_is_short() -> None:
     assert gain.low <= 1 <= gain.high
     assert gain.estimate == 1
     rows = list(row_tags(run, np.arange(run.model.n_rows)))
+    assert all(0 < row.price <= row.high for row in rows)
     assert {row.goal for row in rows} >= {"longest_waits_52w"}
 
 
@@ -268,7 +269,14 @@ def test_row_that_is_about_no_night_is_none() -> None:
 
 @pytest.mark.parametrize(
     ("unit", "price", "told"),
-    [("days", 6.0, "6 days"), ("people", 1.0, "1 person"), ("people", 0.5, "0.50 people"), ("pence", 1e5, "£1,000")],
+    [
+        ("days", 6.0, "6 days"),
+        ("people", 1.0, "1 person"),
+        ("people", 0.5, "0.50 people"),
+        ("pence", 1e5, "£1,000"),
+        ("pence", 20281.25, "£203"),
+        ("hundredths of a percent", 250.4, "2.50%"),
+    ],
 )
 def test_price_of_a_whole_number_has_no_decimals(unit: str, price: float, told: str) -> None:
     assert price_of(RowTag("overnight_beds", "RBL20", "urgent_delay", unit, "min", price, 9)) == told
