@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
 
 UNCOUNTED: Any = {"_nrt": False}
 """numba's option for code that leaves out its runtime, which counts references; not in its published types."""
@@ -29,6 +30,11 @@ def compiled_moves(function: Function) -> Function:
     Nothing counts references to arrays there, which is half of the time of a move through structures of many of them.
     """
     return cast(Function, numba.njit(cache=True, nogil=True, **UNCOUNTED)(function))
+
+
+def whole(value: int) -> int:
+    """A number to hand from one compiled loop to another: for one written out, numba compiles the other once more."""
+    return cast(int, np.int64(value))
 
 
 def is_cold(function: Callable[..., Any]) -> bool:

@@ -11,10 +11,11 @@ import numpy as np
 
 from allocator.compiled import compiled_moves
 from allocator.instance import Array, Ints
-from allocator.solve.free_places import best_place, fill, place_again
+from allocator.solve.free_places import FEW, MANY, best_place, fill, place_again
 from allocator.solve.moves import (
     LOG,
     LONGEST_LOG,
+    NONE,
     Arrays,
     State,
     Values,
@@ -48,7 +49,7 @@ def step_target(
     arrays: Arrays, values: Values, state: State, entry: int, last: bool, noise: float, visited: Ints, n_visited: int
 ) -> tuple[int, int, float]:
     """Where an entry without a place goes next: (option, entry to eject or -1, worth); option -1 for nowhere."""
-    found, ejected, most = -1, -1, NOWHERE
+    found, ejected, most = NONE, NONE, NOWHERE
     for option in range(arrays.entry_start[entry], arrays.entry_start[entry + 1]):
         session, weight = arrays.session[option], arrays.weight[option]
         minute = values.minute[session]
@@ -143,7 +144,7 @@ def chain(
     possible = True
     for k in range(n_visited):
         if state.cases[visited[k]] > 0:
-            fill(arrays, values, state, visited[k], 3, 0.0)
+            fill(arrays, values, state, visited[k], FEW, 0.0)
         possible = possible and not too_short(arrays, state, visited[k])
     return settle(arrays, values, state, possible, temperature)
 
@@ -165,9 +166,9 @@ def close(
             if state.log_option[k] >= 0:
                 left = arrays.session[state.log_option[k]]
                 if left != session and state.cases[left] > 0:
-                    fill(arrays, values, state, left, 3, 0.0)
+                    fill(arrays, values, state, left, FEW, 0.0)
                     possible = possible and not too_short(arrays, state, left)
-        fill(arrays, values, state, instead, 40, 0.1)
+        fill(arrays, values, state, instead, MANY, 0.1)
         possible = possible and not too_short(arrays, state, instead)
     dropped = state.number[LOG]
     for k in range(dropped):
@@ -189,7 +190,7 @@ def draw_in(arrays: Arrays, values: Values, state: State, session: int, noise: f
     for _ in range(2 * arrays.fewest[session]):
         if state.cases[session] >= arrays.fewest[session] or state.number[LOG] > LONGEST_LOG - 100:
             return
-        found, most = -1, NOWHERE
+        found, most = NONE, NOWHERE
         for k in range(arrays.session_start[session], arrays.session_start[session + 1]):
             if state.load[session] + arrays.session_weight[k] > arrays.room[session]:
                 continue
@@ -216,7 +217,7 @@ def draw_in(arrays: Arrays, values: Values, state: State, session: int, noise: f
 @compiled_moves
 def eject_one(arrays: Arrays, values: Values, state: State, entry: int, barred: int) -> bool:
     """Place the entry where it throws out the one worth least, if that pays; False if a list became too short."""
-    found, ejected, most = -1, -1, 1e-9
+    found, ejected, most = NONE, NONE, 1e-9
     for option in range(arrays.entry_start[entry], arrays.entry_start[entry + 1]):
         session = arrays.session[option]
         if session == barred:
@@ -275,6 +276,6 @@ def close_many(
         if state.cases[session] == 0:
             other = session
         if other >= 0 and other != session and state.cases[other] > 0:
-            other = -1
+            other = NONE
         if state.cases[session] > 0 or other == session:
             close(arrays, values, state, session, other, noise, temperature)

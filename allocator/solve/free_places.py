@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from allocator.compiled import compiled_moves
-from allocator.solve.moves import LOG, LONGEST_LOG, Arrays, State, Values, fits, is_open, note, put
+from allocator.compiled import compiled_moves, whole
+from allocator.solve.moves import LOG, LONGEST_LOG, NONE, Arrays, State, Values, fits, is_open, note, put
+
+FEW, SOME, MANY = whole(3), whole(12), whole(40)
+"""How many a session that lost somebody, that was repacked, that was opened is filled with at most."""
 
 
 @compiled_moves
 def best_place(arrays: Arrays, values: Values, state: State, entry: int, barred: int) -> int:
     """The option of most reduced worth where the entry fits now, in a session already open; -1 for none."""
-    found, most = -1, 1e-9
+    found, most = NONE, 1e-9
     for option in range(arrays.entry_start[entry], arrays.entry_start[entry + 1]):
         session = arrays.session[option]
         if values.reduced[option] <= most or session == barred or not is_open(arrays, state, session):
@@ -27,7 +30,7 @@ def place_again(arrays: Arrays, values: Values, state: State) -> None:
     for k in range(state.number[LOG]):
         entry = state.log_entry[k]
         if state.place[entry] < 0:
-            option = best_place(arrays, values, state, entry, -1)
+            option = best_place(arrays, values, state, entry, NONE)
             if option >= 0:
                 note(state, entry)
                 put(arrays, values, state, option)
@@ -40,7 +43,7 @@ def fill(arrays: Arrays, values: Values, state: State, session: int, most: int, 
         free = arrays.room[session] - state.load[session]
         if free <= 0 or state.number[LOG] >= LONGEST_LOG - 10:
             return
-        found, best = -1, 1e-9
+        found, best = NONE, 1e-9
         for k in range(arrays.session_start[session], arrays.session_start[session + 1]):
             if arrays.session_weight[k] > free or state.place[arrays.session_entry[k]] >= 0:
                 continue

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from allocator.compiled import compiled_moves
+from allocator.compiled import compiled_moves, whole
 from allocator.instance import Array, Bools, Floats, Ints
 
 
@@ -129,6 +129,9 @@ class State(NamedTuple):
 
 
 LOG, TOUCHED, MOVE = 0, 1, 2
+IN, OUT = whole(1), whole(-1)
+NONE = whole(-1)
+"""No entry, option or session."""
 LONGEST_LOG = 4000
 LONGEST_QUEUE = 200
 DEEP = 24
@@ -146,7 +149,7 @@ def touch(state: State, row: int) -> None:
 
 @compiled_moves
 def shift(arrays: Arrays, values: Values, state: State, option: int, sign: int) -> None:
-    """Count an option in (1) or out (-1): session, rows, groups, opening, worth."""
+    """Count an option IN or OUT: session, rows, groups, opening, worth."""
     session = arrays.session[option]
     state.load[session] += sign * arrays.weight[option]
     before = state.cases[session]
@@ -171,7 +174,7 @@ def shift(arrays: Arrays, values: Values, state: State, option: int, sign: int) 
 def put(arrays: Arrays, values: Values, state: State, option: int) -> None:
     """Place the option's entry there; it must have no place."""
     entry, session = arrays.entry[option], arrays.session[option]
-    shift(arrays, values, state, option, 1)
+    shift(arrays, values, state, option, IN)
     state.place[entry] = option
     last = state.member_count[session]
     state.members[session, last] = entry
@@ -184,7 +187,7 @@ def take(arrays: Arrays, values: Values, state: State, entry: int) -> None:
     """Take an entry out of its place."""
     option = state.place[entry]
     session = arrays.session[option]
-    shift(arrays, values, state, option, -1)
+    shift(arrays, values, state, option, OUT)
     state.place[entry] = -1
     last = state.member_count[session] - 1
     other = state.members[session, last]

@@ -12,7 +12,7 @@ import numpy as np
 
 from allocator.compiled import compiled_moves
 from allocator.instance import Array, Bools, Floats, Ints
-from allocator.solve.free_places import fill, place_again
+from allocator.solve.free_places import SOME, fill, place_again
 from allocator.solve.moves import (
     DEEP,
     LOG,
@@ -233,7 +233,7 @@ def repack(
                 take(arrays, values, state, entry)
             if fits(arrays, state, option):
                 put(arrays, values, state, option)
-        fill(arrays, values, state, here, 12, 0.0)
+        fill(arrays, values, state, here, SOME, 0.0)
         possible = not too_short(arrays, state, here) and state.number[LOG] < LONGEST_LOG - 500
         done += 1
     if possible:

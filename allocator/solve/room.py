@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from allocator.compiled import compiled_moves
-from allocator.solve.moves import LOG, LONGEST_LOG, Arrays, State, Values, fits, note, put, take
+from allocator.solve.moves import LOG, LONGEST_LOG, NONE, Arrays, State, Values, fits, note, put, take
 
 MOST_OUT = 3
 """Who may give up a place for one link of a chain, beside the one who goes on with it."""
@@ -18,7 +18,7 @@ MOST_OUT = 3
 @compiled_moves
 def cheapest(arrays: Arrays, values: Values, state: State, session: int, barred: int, weight: int) -> int:
     """Who is worth least of those in a session who weigh as much; -1 for nobody."""
-    found, least = -1, np.inf
+    found, least = NONE, np.inf
     for k in range(state.member_count[session]):
         held = state.place[state.members[session, k]]
         if arrays.weight[held] >= weight and state.members[session, k] != barred and values.reduced[held] < least:
@@ -35,9 +35,9 @@ def make_room(arrays: Arrays, values: Values, state: State, option: int, noise: 
             return True
         short = state.load[session] + arrays.weight[option] - arrays.room[session]
         row = full_row(arrays, state, option)
-        found, least = -1, np.inf
+        found, least = NONE, np.inf
         if short > 0:
-            found = cheapest(arrays, values, state, session, -1, short)
+            found = cheapest(arrays, values, state, session, NONE, short)
         elif row >= 0:
             for k in range(arrays.user_start[row], arrays.user_start[row + 1]):
                 entry = arrays.user[k]
@@ -95,7 +95,7 @@ def relieve(arrays: Arrays, values: Values, state: State, noise: float) -> None:
 @compiled_moves
 def bring(arrays: Arrays, values: Values, state: State, row: int, noise: float) -> None:
     """Place who relieves this row: in the best place that is free, or else in the best that others make room for."""
-    found, most, is_free = -1, -np.inf, False
+    found, most, is_free = NONE, -np.inf, False
     for k in range(arrays.relief_start[row], arrays.relief_start[row + 1]):
         option = arrays.relief_option[k]
         free = fits(arrays, state, option)
