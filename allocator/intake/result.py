@@ -69,10 +69,19 @@ def summary_lines(intake: Intake) -> list[str]:
 
 
 def _grouped(quarantine: pd.DataFrame) -> list[tuple[str, str, str, str, int]]:
-    """The commonest faults, numbers in their wording left out: effect, table, column, problem, count."""
-    plain = quarantine["problem"].astype("str").str.replace(r"\d+", "N", regex=True)
-    keys = zip(*(quarantine[name].astype("str") for name in ("effect", "table", "column")), plain, strict=True)
-    return [(*key, count) for key, count in Counter(keys).most_common(MOST_FAULTS)]
+    """The commonest faults: effect, table, column, problem, count. Those alike but for a number are one."""
+    problem = quarantine["problem"].astype("str")
+    alike = problem.str.replace(r"\d[\d,.]*", "N", regex=True)
+    columns = (quarantine[name].astype("str") for name in ("effect", "table", "column"))
+    told: dict[tuple[str, str, str, str], Counter[str]] = {}
+    for *key, text in zip(*columns, alike, problem, strict=True):
+        told.setdefault((key[0], key[1], key[2], key[3]), Counter())[text] += 1
+    found = []
+    for (effect, table, column, _), texts in told.items():
+        ((commonest, _),) = texts.most_common(1)
+        like_it = ", or like it" if len(texts) > 1 else ""
+        found.append((effect, table, column, commonest + like_it, texts.total()))
+    return sorted(found, key=lambda fault: -fault[-1])[:MOST_FAULTS]
 
 
 def _fault_line(effect: str, table: str, column: str, problem: str, count: int) -> str:

@@ -342,6 +342,18 @@ def test_the_summary_counts_what_happened(tmp_path: Path) -> None:
     assert "refused: 1 x patients.clock_start is not a date." in text
 
 
+def test_the_summary_says_the_limit_that_values_are_beyond(tmp_path: Path) -> None:
+    intake = build.read(tmp_path, build.tables(({"bmi": "900"}, {"bmi": "901"}, {})))
+    text = "\n".join(summary_lines(intake))
+    assert "blanked: 2 x patients.bmi is above 120." in text
+
+
+def test_faults_alike_but_for_a_number_are_counted_as_one(tmp_path: Path) -> None:
+    intake = build.read(tmp_path, build.tables(({"entry_id": "e" * 1500}, {"entry_id": "e" * 1600}, {})))
+    text = "\n".join(summary_lines(intake))
+    assert "refused: 2 x patients.entry_id has 1500 characters, or like it." in text
+
+
 def test_without_a_table_of_beds_those_who_may_stay_are_counted(tmp_path: Path) -> None:
     stays: tuple[build.Row, ...] = ({"overnight_stays": "0"}, {"overnight_stays": "2"}, {"overnight_stays": ""})
     tables = build.tables(stays)
