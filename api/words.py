@@ -12,9 +12,8 @@ from allocator.words import number, people
 
 def run_lines(summary: dict[str, Any], run: Run, out: Path) -> list[str]:
     """What was planned, how good it is on every goal, and where to look."""
-    placed = len({place.entry_id for place in run.allocation.placements if place.state != "reserved"})
     lines = [
-        f"{run.facts.instance.info.name}: {people(placed)} with a place, {number(len(run.unplaced))} without one.",
+        f"{run.facts.instance.info.name}: {accounts_words(summary['accounts'])}.",
         "The audit passed." if run.audit.passed else "THE AUDIT FAILED.",
         "",
         f"{'goal':<28}{'plan':>14}{'by hand':>14}{'no plan beats':>15}{'gap':>8}",
@@ -32,6 +31,13 @@ def run_lines(summary: dict[str, Any], run: Run, out: Path) -> list[str]:
         lines += ["", f"Most memory in use, solvers included: {run.peak_megabytes:,.0f} MB."]
     lines += ["", f"Report:  {out / 'report.html'}", f"Plan:    {out / 'allocation.csv'}"]
     return lines
+
+
+def accounts_words(accounts: dict[str, int]) -> str:
+    """How many rows of the list have a place, have none, and count as neither."""
+    beside = {"treated": "treated already", "held": "held", "refused": "refused"}
+    told = [f"{number(accounts[name])} {words}" for name, words in beside.items() if accounts[name]]
+    return ", ".join([f"{people(accounts['placed'])} with a place, {number(accounts['unplaced'])} without one", *told])
 
 
 def goal_line(goal: GoalResult, by_hand: int) -> str:

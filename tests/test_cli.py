@@ -20,6 +20,7 @@ from allocator.answer import Progress, silent
 from allocator.solve import lexicographic
 from api import cli
 from api.daily import Finishing
+from api.words import accounts_words
 from instances import path as shipped
 from instances.generate import generate, write
 
@@ -349,3 +350,8 @@ def processor_seconds() -> float:
     """Of all children that have ended: what else the machine does meanwhile is not in it."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def test_treated_held_and_refused_rows_are_not_counted_as_without_a_place() -> None:
+    accounts = {"placed": 166, "unplaced": 333, "treated": 1, "held": 2, "refused": 0}
+    assert accounts_words(accounts) == "166 people with a place, 333 without one, 1 treated already, 2 held"
