@@ -64,6 +64,14 @@ def held_value(model: Model, k: int, value: int) -> int:
     return value - allowed if goal.sense == "max" else value + allowed
 
 
+def stands(model: Model, k: int, value: int, best: int | None) -> bool:
+    """Is this value of goal k the best one, or no further from it than its tolerance."""
+    if best is None:
+        return False
+    least = held_value(model, k, best)
+    return value >= least if model.goals[k].sense == "max" else value <= least
+
+
 def with_held(model: Model, held: Sequence[int]) -> tuple[sparse.csr_array, Floats, Floats]:
     """All rows of the model, then the rows that hold goals: (matrix, lower, upper)."""
     rows = model.rows

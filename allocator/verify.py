@@ -29,13 +29,14 @@ from allocator.policy import Catalogue, Policy, read_policy
 from allocator.rule import Conflict, closed_sessions, find_conflicts
 from allocator.run_folder import CONTENTS, stored_instance, stored_json, stored_table
 from allocator.solve.loader import complete
-from allocator.verify_goals import goal_result, wrong_baseline, wrong_bounds, wrong_figures
+from allocator.verify_goals import goal_result, wrong_baseline, wrong_bounds, wrong_endings, wrong_figures
 
 CHECKED = (
     "every file is there and as it was written",
     "fingerprints of instance and policy",
     "every rule, invariant and goal value, from the tables",
     "certified bounds, and where each gap is, from the prices",
+    "what is called optimal, from the bounds",
     "baseline values",
     "every entry accounted for once, with a true reason where it has no place",
 )
@@ -63,7 +64,7 @@ def verify(run_folder: Path, instance_folder: Path | None, catalogue: Catalogue)
         findings += wrong
         if instance_folder is not None:
             findings += other_instance(instance_folder, instance)
-        findings += wrong_outputs(run_folder, instance, policy)
+        findings += wrong_outputs(run_folder, record, instance, policy)
     except AllocatorError as error:
         findings += str(error).splitlines()
     except (AttributeError, LookupError, OSError, TypeError, ValueError) as error:
@@ -114,7 +115,7 @@ def other_instance(instance_folder: Path, instance: Instance) -> list[str]:
     return [f"{instance_folder} is not the instance of this run: fingerprint {given[:12]}, wanted {wanted[:12]}."]
 
 
-def wrong_outputs(run_folder: Path, instance: Instance, policy: Policy) -> list[str]:
+def wrong_outputs(run_folder: Path, record: Mapping[str, Any], instance: Instance, policy: Policy) -> list[str]:
     """What the run says of its plan, against the same worked out again."""
     facts = Facts(instance)
     found = find_conflicts(policy.limits, facts)
@@ -134,6 +135,7 @@ def wrong_outputs(run_folder: Path, instance: Instance, policy: Policy) -> list[
         *wrong_places(facts, plan),
         *wrong_audit(stored_json(run_folder, "audit.json"), audited),
         *wrong_figures(summary["goals"], goals, formulation),
+        *wrong_endings(summary["ending"], record["ending"], goals, formulation),
         *wrong_bounds(run_folder, summary["goals"], goals, formulation, columns),
         *wrong_baseline(summary["goals"], policy, formulation),
         *wrong_reasons(run_folder, explain_unplaced(obstacles_to(formulation, allocation), policy, found)),

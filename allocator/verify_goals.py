@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from allocator.answer import Certificate, GoalResult
 from allocator.audit import beats
 from allocator.baseline import baseline
-from allocator.certificate import PricesTooLargeError, certified_bound
+from allocator.certificate import PricesTooLargeError, certified_bound, stands
 from allocator.ending import Ending
 from allocator.errors import InputError
 from allocator.formulation import Formulation
@@ -58,6 +58,25 @@ def wrong_figures(
             if said != now:
                 findings.append(f"summary.json: {name} of {goal.label} is {said}; worked out again: {now}.")
     return findings
+
+
+def wrong_endings(said: str, of_run: str, goals: Sequence[GoalResult], formulation: Formulation) -> Iterator[str]:
+    """Goals called optimal that no bound shows to be, or not although one does; and the same of the run as a whole."""
+    for k, (goal, _) in enumerate(zip(goals, formulation.goals, strict=False)):
+        proven = goal.value == goal.certified_bound
+        bounds = (
+            f"the plan has {goal.value}, no plan beats {goal.certified_bound}, or {goal.solver_bound} by the solver"
+        )
+        if goal.ending is Ending.OPTIMAL and not (proven or stands(formulation, k, goal.value, goal.solver_bound)):
+            yield f"summary.json: {goal.label} is said to be optimal; {bounds}."
+        elif goal.ending is not Ending.OPTIMAL and proven:
+            yield f"summary.json: {goal.label} is said to have ended as {goal.ending}; {bounds}."
+    unproven = [goal.ending for goal in goals if goal.ending is not Ending.OPTIMAL]
+    wanted = unproven[0] if unproven else Ending.OPTIMAL
+    if said != wanted and said != Ending.CANCELLED:
+        yield f"summary.json: the run is said to have ended as {said}; its goals as {wanted}."
+    if of_run != said:
+        yield f"run.json: the run is said to have ended as {of_run}; summary.json says {said}."
 
 
 def read_certificate(run_folder: Path) -> Certificate:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from allocator.answer import Limits
+from allocator.answer import GoalResult, Limits
+from allocator.ending import Ending
+from allocator.formulation import formulate
 from allocator.intake import write_instance
+from allocator.options import build_options
 from allocator.report.write import file_hashes, json_text, write_run
 from allocator.run import allocate
 from allocator.verify import verify
+from allocator.verify_goals import wrong_endings
 from models import CATALOGUE
 from models.daily import DAILY
 from tests.build import make_facts
@@ -174,6 +179,18 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda folder: edit_json(folder, "summary.json", lambda value: value["goals"][0].update(certified_gap=0.5)),
         "certified_gap of",
     ),
+    "ending_of_a_goal": (
+        lambda folder: edit_json(folder, "summary.json", lambda value: value["goals"][0].update(ending="time_limit")),
+        "urgent_delay is said to have ended as time_limit",
+    ),
+    "ending_in_summary": (
+        lambda folder: edit_json(folder, "summary.json", lambda value: value.update(ending="time_limit")),
+        "the run is said to have ended as time_limit; its goals as optimal",
+    ),
+    "ending_in_record": (
+        lambda folder: edit_json(folder, "run.json", lambda value: value.update(ending="time_limit")),
+        "run.json: the run is said to have ended as time_limit; summary.json says optimal",
+    ),
     "gap_split": (
         lambda folder: edit_json(folder, "summary.json", lambda value: value["goals"][0]["gap_split"].update(scale=1)),
         "is not split as prices and plan split it",
@@ -320,3 +337,23 @@ def test_a_certificate_that_is_packed_as_nobody_packs_it_is_a_finding(run_folder
     packed[central + 8] |= 1
     path.write_bytes(packed)
     assert "certificate.npz cannot be read" in findings(run_folder)
+
+
+@pytest.mark.parametrize(
+    ("solver_bound", "tolerance", "wrong"),
+    [(1000, 0.0, False), (995, 0.0, True), (None, 0.0, True), (995, 0.01, False), (980, 0.01, True)],
+)
+def test_optimal_needs_a_bound_that_the_value_meets_or_stands_within_its_tolerance(
+    solver_bound: int | None, tolerance: float, wrong: bool
+) -> None:
+    """The prices prove 900 of a goal at 1,000: only a solver can have shown more."""
+    facts = make_facts(({}, {}), ({},))
+    model = formulate(build_options(facts, DAILY.screens, frozenset()), DAILY)
+    first = replace(model.goals[0], tolerance=tolerance, base=0)
+    model = replace(model, goals=(first,))
+    goal = GoalResult(
+        first.label, first.label, "min", first.unit, tolerance, 1000, 0, solver_bound, 900, Ending.OPTIMAL, 0.0
+    )
+    found = list(wrong_endings("optimal", "optimal", [goal], model))
+    assert bool(found) == wrong
+    assert all("is said to be optimal; the plan has 1000, no plan beats 900" in line for line in found)

@@ -19,7 +19,7 @@ from allocator.answer import Answer, Certificate, GoalResult, Limits, Start, sil
 from allocator.backends import highs
 from allocator.backends.problem import Budget
 from allocator.backends.process import Worker, awaited, side_by_side
-from allocator.certificate import held_value
+from allocator.certificate import held_value, stands
 from allocator.ending import Ending
 from allocator.errors import NoPlanError
 from allocator.formulation import GoalVector, Model
@@ -304,14 +304,6 @@ def add_one(plan: Plan, loader: Loader, first: int, stop: int) -> bool:
             return True
         loader.remove(int(option))
     return False
-
-
-def stands(model: Model, k: int, value: int, best: int | None) -> bool:
-    """Is this value of goal k the best one, or no further from it than its tolerance."""
-    if best is None:
-        return False
-    least = held_value(model, k, best)
-    return value >= least if model.goals[k].sense == "max" else value <= least
 
 
 def sharpened_prices(model: Model, certificate: Certificate) -> dict[int, Floats]:
