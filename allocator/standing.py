@@ -42,6 +42,7 @@ class Standing:
     waiting   (n_entries,) may be given a place: counted, and nothing fixed
     barred    (entry row, session_id or "", site_code or "") never again, with who said so
     proposed  entry row -> session_id of what was proposed last
+    freed     (entry row, session_id) -> cancelled, or lapsed: an offer that nobody took up in time
     """
 
     fixed: tuple[Fixed, ...]
@@ -50,6 +51,7 @@ class Standing:
     waiting: Bools
     barred: Mapping[tuple[int, str, str], str]
     proposed: Mapping[int, str]
+    freed: Mapping[tuple[int, str], str]
 
 
 def standing(instance: Instance) -> Standing:
@@ -64,6 +66,7 @@ def standing(instance: Instance) -> Standing:
     fixed: list[Fixed] = []
     barred: dict[tuple[int, str, str], str] = {}
     proposed: dict[int, str] = {}
+    freed: dict[tuple[int, str], str] = {}
     for pair, row in latest.items():
         entry, session_id, _ = pair
         state = str(_cell(instance, "state", row))
@@ -76,6 +79,8 @@ def standing(instance: Instance) -> Standing:
             barred[pair] = state
         elif state == "proposed":
             proposed[entry] = session_id
+        else:
+            freed[entry, session_id] = "cancelled" if state == "cancelled" else "lapsed"
 
     lost = np.zeros(n_entries, dtype=bool)
     taken = np.zeros(n_entries, dtype=bool)
@@ -90,6 +95,7 @@ def standing(instance: Instance) -> Standing:
         waiting=read_only(counted & ~taken),
         barred=barred,
         proposed=proposed,
+        freed=freed,
     )
 
 

@@ -88,6 +88,9 @@ def why(run: Run, entry_id: str, change: str, from_session: str) -> str:
         if pair in facts.standing.barred:
             said = "The patient declined" if facts.standing.barred[pair] == "declined" else "The host refused"
             return f"{said} {words}."
+    freed = facts.standing.freed.get((row, from_session))
+    if freed is not None:
+        return "The place was cancelled." if freed == "cancelled" else "The offer lapsed: it was not taken up in time."
     if change == "moved":
         return "The plan as a whole is better with this place."
     reasons = {item.entry_id: item.reason for item in run.unplaced}

@@ -187,6 +187,23 @@ def test_changes_are_new_lost_moved_or_kept_and_say_why(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("today", "said"),
+    [
+        ({"state": "cancelled"}, "The place was cancelled."),
+        ({"state": "offered", "expires_on": "2026-02-01"}, "The offer lapsed: it was not taken up in time."),
+    ],
+)
+def test_changes_say_that_a_place_was_cancelled_or_its_offer_lapsed(
+    today: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    write_run(sample_run(sample_facts(commitments=()), plan={"e1": "s1"}), None, tmp_path / "before")
+    row = {"entry_id": "e1", "session_id": "s1", "recorded_on": "2026-01-30", **today}
+    write_run(sample_run(sample_facts(commitments=[row])), None, tmp_path / "today", tmp_path / "before")
+    changes = read_csv(tmp_path / "today" / "changes.csv").set_index("entry_id")
+    assert changes.loc["e1", ["change", "why"]].tolist() == ["moved", said]
+
+
+@pytest.mark.parametrize(
     ("kind", "days", "band"),
     [
         ("theatre", 364, "over 40 to 52 weeks"),
