@@ -37,13 +37,16 @@ def mean_quantity(value: float | None, unit: str) -> str:
 
 
 def study_lines(study: Study, findings: Sequence[Finding]) -> list[str]:
-    """Every scenario in a line, with the goals on which it differs from the base."""
+    """Every scenario with the goals on which its plans differ from the base's."""
     base = findings[0]
     lines = [study.file.name, f"base: {place_words(base)}."]
     lines += [f"  {goal_name(goal.label)}: {value_words(goal)}" for goal in base.goals]
     for item in findings[1:]:
         lines += ["", f"{item.scenario.name}: {place_words(item)}."]
-        lines += [f"  {goal_name(g.label)}: {value_words(g)}; {verdict_words(g)}" for g in item.goals if differs(g)]
+        told = [f"  {goal_name(g.label)}: {value_words(g)}; {verdict_words(g)}" for g in item.goals if differs(g)]
+        if len(told) < len(item.goals):
+            told.append("  Every other goal: as in the base." if told else "  Every goal: as in the base.")
+        lines += told
     if study.file.populations == 1:
         lines += ["", ONE_POPULATION]
     return lines
@@ -109,7 +112,9 @@ def table_section(study: Study, findings: Sequence[Finding]) -> Section:
     labels = [goal.label for goal in named[0].goals if any(moves(item, goal.label) for item in findings[1:])]
     heads = ("Scenario", "People with a place", *(goal_name(label) for label in labels))
     rows = [(item.scenario.name, people_cell(item), *(goal_cell(item, label) for label in labels)) for item in named]
-    blocks_ = [Block("Side by side", grid=blocks.Grid("Scenarios and goals", heads, rows, texts=(0, *range(2, 99))))]
+    left_out = ("A goal that is the same in every scenario is left out.",) if len(labels) < len(named[0].goals) else ()
+    side_by_side = blocks.Grid("Scenarios and goals", heads, rows, texts=(0, *range(2, 99)))
+    blocks_ = [Block("Side by side", left_out, grid=side_by_side)]
     blocks_ += [Block(item.scenario.name, place_words(item).splitlines()) for item in named if item.no_plan]
     for item in (item for item in named[1:] if not item.no_plan):
         cells = [

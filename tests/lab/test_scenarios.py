@@ -250,7 +250,10 @@ def test_findings_are_what_the_plans_reach(done: tuple[Study, Path, list[str]]) 
     json.dumps(study_figures(found, findings))
     lines = "\n".join(study_lines(found, findings))
     assert "cannot be told apart at this gap" in lines
+    assert "\n  Every goal: as in the base." in lines
+    assert "\n  Every other goal: as in the base." in lines
     page = html(study_page(found, findings))
+    assert "A goal that is the same in every scenario is left out." in page
     assert page.count('class="chart curves"') == 1
     assert 'class="band"' in page
     assert "<script" not in page
