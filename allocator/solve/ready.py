@@ -10,16 +10,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
+import numpy as np
+
 from allocator.answer import Limits
+from allocator.certificate import goal_rows
 from allocator.compiled import is_cold, is_loaded
 from allocator.ending import Ending
 from allocator.errors import NoPlanError
 from allocator.formulation import Model
 from allocator.session_pattern import best_patterns_of
 from allocator.solve.chains import chain_many
+from allocator.solve.construct import own_gains
 from allocator.solve.exact import is_small
 from allocator.solve.lexicographic import solve
 from allocator.solve.partition import CUT_FROM
+from allocator.solve.patterns import sharpen
 from allocator.solve.prove import LARGEST_SHARPENED
 from allocator.solve.repack import repack_many
 from allocator.solve.soft_patterns import soften_patterns
@@ -28,6 +33,10 @@ from allocator.stopwatch import Stopwatch
 ROUND_SECONDS, LONGEST_ROUND, MOST_ROUNDS = 3.0, 12.0, 8
 SEARCHED: tuple[Callable[..., object], ...] = (repack_many, chain_many)
 """Loops that every search of a large model calls."""
+PROVEN: tuple[Callable[..., object], ...] = (best_patterns_of, soften_patterns)
+"""Loops that every proof by sessions calls."""
+EVALUATIONS = 3
+"""Of the bound by sessions: enough to call every loop of it."""
 LATE = 1.5
 """A round that takes this many times its seconds, and two more, was compiling."""
 
@@ -37,7 +46,7 @@ def needs_compiling(model: Model, limits: Limits) -> bool:
     if limits.backend != "auto" or limits.work is not None or model.n_options > CUT_FROM:
         return False
     # Each by itself: a run that was stopped, or one beside this, may have compiled some of them alone.
-    return any(is_cold(loop) for loop in ((best_patterns_of,) if is_small(model) else SEARCHED))
+    return any(is_cold(loop) for loop in (PROVEN if is_small(model) else SEARCHED))
 
 
 def compile_for(model: Model, limits: Limits) -> None:
@@ -46,8 +55,10 @@ def compile_for(model: Model, limits: Limits) -> None:
     On a busy machine a few seconds may not come as far as moves and proofs: rounds are longer then.
     """
     loops = () if is_small(model) else SEARCHED
-    if loops and model.n_options <= LARGEST_SHARPENED:
-        loops = (*loops, soften_patterns)
+    if model.goals and model.n_options <= LARGEST_SHARPENED:
+        # A few seconds may not come as far as this, which takes ten to compile.
+        gains, no_rows, no_prices = own_gains(model, 0), goal_rows(model, ()), np.zeros(model.n_rows)
+        sharpen(model, gains, no_rows, no_prices, seconds=ROUND_SECONDS, work=EVALUATIONS)
     seconds = ROUND_SECONDS
     for _ in range(MOST_ROUNDS):
         watch, ending = Stopwatch(seconds), Ending.TIME_LIMIT
