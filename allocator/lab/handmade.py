@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from allocator.allocation import Placement
 from allocator.answer import Limits, Memory, Reporter, Run, silent
 from allocator.certificate import bound_of, held_value
 from allocator.formulation import Formulation
 from allocator.instance import Instance
-from allocator.lab.ground import ground_of
+from allocator.lab.ground import Ground, ground_of
 from allocator.lab.improve import Improvement, improvements
 from allocator.lab.legal_part import legal_part
 from allocator.lab.plan_file import HandPlan
@@ -24,6 +25,7 @@ from allocator.policy import Policy
 from allocator.rule import Violation
 from allocator.run import allocate
 from allocator.solve.prove import prove_all
+from allocator.words import plural
 
 MOST_IMPROVEMENTS = 10
 
@@ -89,6 +91,8 @@ def review(instance: Instance, policy: Policy, plan: HandPlan, limits: Limits, r
     ground = ground_of(instance, policy)
     allocation = ground.allocation(plan.places)
     audited = ground.audited(allocation)
+    once = counted_once(ground, plan.places)
+    scores = (audited if len(once) == len(plan.places) else ground.audited(ground.allocation(once))).scores
     legal = allocation if audited.passed else legal_part(ground, plan.places, limits)
     kept = () if legal is None else tuple((place.entry_id, place.session_id) for place in legal.placements)
     run = allocate(instance, policy, limits, report, Memory(kept))
@@ -96,14 +100,36 @@ def review(instance: Instance, policy: Policy, plan: HandPlan, limits: Limits, r
     return Review(
         places=len(plan.places),
         added=plan.added,
-        notices=plan.notices,
+        notices=(*plan.notices, *twice_words(len(plan.places) - len(once))),
         violations=(*plan.problems, *audited.violations),
-        goals=goal_reviews(ground.formulation, policy, list(audited.scores.values()), run, limits),
+        goals=goal_reviews(ground.formulation, policy, list(scores.values()), run, limits),
         left_out=() if legal is None else tuple(pair for pair in listed if pair not in kept),
         pins_added=tuple(pair for pair in kept if pair not in listed),
         improvable=legal is not None,
         improvements=() if legal is None else improvements(ground, legal, MOST_IMPROVEMENTS),
     )
+
+
+def counted_once(ground: Ground, places: Sequence[Placement]) -> list[Placement]:
+    """The places of a plan with one an entry beside its bookings: none where it has a booking, else the earliest.
+
+    Goals gain from a place by what its entry no longer waits: from a second one they would gain it again.
+    """
+    session = ground.facts.instance.session
+    having = {place.entry_id for place in places if place.is_fixed}
+    once = [place for place in places if place.is_fixed]
+    for place in sorted(places, key=lambda place: (session[place.session_id]["date"].item(), place.session_id)):
+        if place.entry_id not in having:
+            having.add(place.entry_id)
+            once.append(place)
+    return once
+
+
+def twice_words(count: int) -> tuple[str, ...]:
+    """Says that places were not counted in goals."""
+    if not count:
+        return ()
+    return (f"Goals leave out {plural(count, 'place')} of people who have another: booked, or earlier.",)
 
 
 def goal_reviews(

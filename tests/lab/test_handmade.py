@@ -300,6 +300,21 @@ def test_a_value_that_only_breaking_rules_reaches_is_not_called_proven() -> None
     assert goal_sentences([replace(goal, value=1183), after])[1] == goal_sentence(after)
 
 
+def test_somebody_with_two_places_counts_once_in_the_goals(tmp_path: Path) -> None:
+    """Urgent since 2025: late until long after the horizon without a place, and in each of two lists a gain."""
+    urgent = {"clinical_priority": "P2", "first_prioritised_on": "2025-12-01"}
+    facts = make_facts([urgent], [{"date": "2026-03-10"}, {"date": "2026-03-03"}])
+    scores = {}
+    for name, sessions in (("once", ("s2",)), ("twice", ("s1", "s2"))):
+        plan = read_plan(write(tmp_path / "plan.csv", *(("e1", session) for session in sessions)), facts)
+        found = review(facts.instance, DAILY, plan, INSTANT)
+        assert found.passed == (name == "once")
+        scores[name] = {goal.label: goal.value for goal in found.goals}
+        said = "Goals leave out 1 place of people who have another: booked, or earlier."
+        assert (said in review_lines(found, facts.instance)) == (name == "twice")
+    assert scores["twice"] == scores["once"]
+
+
 def test_a_pinned_treatment_brings_the_test_that_the_plan_forgets(tmp_path: Path) -> None:
     """No place of the plan keeps the rule that the test comes first: it is added, and nobody else."""
     tiny = read_tiny(shipped("tiny-test-first"))
