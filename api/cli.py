@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from allocator.errors import AllocatorError, UsageError
-from allocator.interrupt import interrupt
+from allocator.interrupt import heard, interrupt
 from api.admin import DataOption, admin_app
 from api.lab_commands import lab
 from api.settings import Backend, Cohort, ExportFormat, Settings, Size
@@ -235,6 +235,7 @@ def main() -> None:
     """Run the command line; errors become one plain message and an exit code."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else whoever started this ignores it
         signal.signal(signal.SIGINT, interrupt)
+        sys.unraisablehook = heard
     try:
         app(standalone_mode=True)
     except AllocatorError as error:

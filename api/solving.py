@@ -31,7 +31,7 @@ from allocator.decisions import COLUMNS
 from allocator.ending import Ending
 from allocator.errors import AllocatorError, CancelledError, InputError
 from allocator.intake import read_instance
-from allocator.interrupt import put_off
+from allocator.interrupt import heard, put_off
 from allocator.policy import read_policy
 from allocator.report import write_run
 from allocator.run import allocate
@@ -72,6 +72,11 @@ class Interruption:
             self._armed = False
             raise KeyboardInterrupt
 
+    def dropped(self, unraisable: sys.UnraisableHookArgs) -> None:
+        """For `sys.unraisablehook`: a KeyboardInterrupt that nobody could be told of has stopped nothing yet."""
+        self._armed |= unraisable.exc_type is KeyboardInterrupt
+        heard(unraisable)
+
     def say(self, answers: IO[bytes], message: Mapping[str, Any]) -> None:
         """Write a message as a whole."""
         self._speaking = True
@@ -90,6 +95,7 @@ def main() -> None:
     os.dup2(2, 1)
     interruption = Interruption()
     signal.signal(signal.SIGINT, interruption.come)
+    sys.unraisablehook = interruption.dropped
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     jobs: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()

@@ -47,6 +47,34 @@ print(json.dumps(seen))
 """
 
 
+DROPPED = """
+import ctypes, os, signal, sys, time
+
+from allocator.interrupt import heard, interrupt
+from api.solving import Interruption
+
+interruption = Interruption()
+for handler, hook in ((interrupt, heard), (interruption.come, interruption.dropped)):
+    signal.signal(signal.SIGINT, handler)
+    sys.unraisablehook = hook
+    interruption.arm()
+    try:
+        ctypes.CFUNCTYPE(None)(lambda: os.kill(os.getpid(), signal.SIGINT))()
+        time.sleep(10)
+        print("lost")
+    except KeyboardInterrupt:
+        print("heard")
+"""
+
+
+def test_an_interrupt_that_nobody_could_be_told_of_comes_again() -> None:
+    """As in what numba has called back while it reads compiled code from disk: there it is dropped."""
+    ran = subprocess.run(
+        [sys.executable, "-c", DROPPED], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ran.stdout.split() == ["heard", "heard"]
+
+
 def test_an_interrupt_in_a_compiled_call_is_never_a_system_error() -> None:
     """Without the handler two in five are."""
     ran = subprocess.run(
