@@ -5,6 +5,7 @@ Writing is the business of `allocator.report`; the formats are those of the data
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import lzma
@@ -124,6 +125,18 @@ def stored_policy(run_folder: Path, catalogue: Catalogue) -> Policy:
         raise InputError([f"{path} is not there. Maybe {run_folder} is not a run folder."]) from error
     except (UnicodeDecodeError, UsageError) as error:
         raise InputError([f"{path} cannot be read: {error}"]) from error
+
+
+def refuse_changed(run_folder: Path) -> None:
+    """InputError where a run failed, or what a next one begins from is not as it was written."""
+    record = stored_json(run_folder, "run.json")
+    hint = "Maybe run without --previous."
+    if record.get("status") != "done":
+        raise InputError([f"{run_folder} is marked {record.get('status')}: nothing of it may be used. {hint}"])
+    for name in ("allocation.csv", FILE):
+        path, wanted = run_folder / name, record.get("files", {}).get(name)
+        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != wanted:
+            raise InputError([f"{path} was changed after the run. {hint}"])
 
 
 def stored_memory(run_folder: Path) -> Memory:

@@ -22,7 +22,7 @@ from allocator.lab.ground import ground_of
 from allocator.policy import Policy, read_policy
 from allocator.report import write_run
 from allocator.run import allocate
-from allocator.run_folder import stored_memory, stored_table
+from allocator.run_folder import refuse_changed, stored_memory, stored_table
 from allocator.solve.crew import Crew
 from allocator.standing import FIXING
 from allocator.verify import verify
@@ -40,6 +40,8 @@ def plan_day(instance: Path, out: Path, settings: Settings, *, as_json: bool) ->
     """Read, plan, audit, write; exit 5 where the audit fails, 130 where it was cancelled with a plan."""
     refuse_unusable(out)
     policy = policy_of(settings)
+    if settings.previous is not None:
+        refuse_changed(settings.previous)
     memory = None if settings.previous is None else stored_memory(settings.previous)
     try:
         with crew_at(settings.executor) as crew, told() as telling, Finishing(telling) as finishing:

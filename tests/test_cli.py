@@ -202,6 +202,27 @@ def test_bookings_that_were_not_carried_are_warned_of(command: Command, run_fold
     assert "or offers, and this instance has no commitments. Maybe write them first: allocator carry" in said.err
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("allocation.csv", "e1,", "e2,", "allocation.csv was changed after the run"),
+        ("run.json", '"status": "done"', '"status": "failed"', "is marked failed: nothing of it may be used"),
+    ],
+)
+def test_a_run_begins_from_no_folder_that_failed_or_was_changed(
+    command: Command, run_folder: Path, instance: Path, name: str, old: str, new: str, said: str
+) -> None:
+    before = Path(shutil.copytree(run_folder, instance.parent / "before"))
+    text = (before / name).read_text(encoding="utf-8")
+    assert old in text
+    (before / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+    told = command("run", instance, "--previous", before, "--out", instance.parent / "next", *QUICK)
+    assert told.code == 3
+    assert said in told.err
+    assert "Maybe run without --previous." in told.err
+    assert not (instance.parent / "next").exists()
+
+
 def test_pins_that_contradict_each_other_end_with_4(command: Command, instance: Path) -> None:
     pin(instance, ("e1", "s-nowhere"))
     said = command("run", instance, "--out", instance.parent / "run", *QUICK)

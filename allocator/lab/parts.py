@@ -22,7 +22,14 @@ import numpy as np
 
 from allocator.answer import GoalResult, Limits, Memory, Run
 from allocator.ending import Ending
-from allocator.errors import AllocatorError, AuditFailedError, CancelledError, ContradictionError, NoPlanError
+from allocator.errors import (
+    AllocatorError,
+    AuditFailedError,
+    CancelledError,
+    ContradictionError,
+    InputError,
+    NoPlanError,
+)
 from allocator.instance import Instance
 from allocator.lab.changes import changed_instance
 from allocator.lab.scenario_file import BASE, Scenario, Study
@@ -30,7 +37,7 @@ from allocator.policy import policy_toml
 from allocator.report.headline import headline
 from allocator.report.write import json_text, npz_bytes
 from allocator.run import allocate
-from allocator.run_folder import stored_json
+from allocator.run_folder import DAMAGED, stored_json
 from allocator.warm import memory_arrays, memory_from
 from allocator.why.impossible import explained
 
@@ -190,13 +197,18 @@ def memory_bytes(memory: Memory) -> bytes:
 
 
 def kept_memory(folder: Path, key: str) -> Memory | None:
-    """What a base that was done before left; None where there is nothing."""
+    """What a base that was done before left; None where there is nothing. Raises InputError where it is damaged."""
     path = folder / f"{key}.npz"
     if not path.is_file():
         return None
-    with np.load(path, allow_pickle=False) as stored:
-        pairs = tuple((str(entry), str(session)) for entry, session in stored["pairs"])
-        return memory_from(pairs, stored)
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            pairs = tuple((str(entry), str(session)) for entry, session in stored["pairs"])
+            return memory_from(pairs, stored)
+    except DAMAGED as error:
+        raise InputError(
+            [f"{path} cannot be read: {error}. Maybe delete it: that run is then planned again."]
+        ) from error
 
 
 def kept(folder: Path, key: str) -> Result | None:

@@ -100,12 +100,14 @@ def kept_out(case: Case, entry_ids: Sequence[str]) -> Iterator[Candidate]:
 
 
 def one_more_list(instance: Instance, session_id: str) -> Change:
-    """One more session like this one, which the host has free of own cases and opens for one person as well."""
+    """One more session like this one, which the host has free of own cases and opens for one person too."""
     row = instance.frames["sessions"].iloc[instance.session_row[session_id]]
     cells = {str(name): value for name, value in row.items() if name != "session_id"}
     cells |= {"host_cases": 0, "min_cases": 0}
     site = instance.site[row["site_code"]]["name"]
     words = f"there were one more list like {session_id} ({site}, {pd.Timestamp(row['date']).date()})"
+    if row["min_cases"] > 1:
+        words += f", opened for fewer than {row['min_cases']} people too"
     return Change("list", 1, words, (Edit("sessions", {"session_id": session_id + NEW_LIST}, cells),))
 
 

@@ -229,6 +229,13 @@ def test_result_that_is_damaged_is_named_and_can_be_deleted(content: str, tmp_pa
         kept(tmp_path, "part")
 
 
+@pytest.mark.parametrize("content", [b"", b"PK", b"not an archive"])
+def test_memory_of_a_base_that_is_damaged_is_named_and_can_be_deleted(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "base.npz").write_bytes(content)
+    with pytest.raises(InputError, match=r"base\.npz.* Maybe delete it: that run"):
+        kept_memory(tmp_path, "base")
+
+
 def test_findings_are_what_the_plans_reach(done: tuple[Study, Path, list[str]]) -> None:
     """Five people who waited over 52 weeks; s1 takes one of 75 minutes, s2 two; Beta closed leaves one."""
     found, folder, _ = done
