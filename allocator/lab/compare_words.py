@@ -21,11 +21,15 @@ GROUP_WORDS: Mapping[str, str] = {
     "band": "By wait band on the morning of the plan",
 }
 CHANGE_WORDS: Mapping[str, str] = {"gains": "gain a place", "loses": "lose one", "moves": "go somewhere else"}
+EACH_AMONG = (
+    "Each range holds among plans that are as good on the goals before it as A, and as B. Where those differ, a later "
+    "goal may be worse only since an earlier one is better."
+)
 EXPLAINED = (
     "“Best possible” is what the best plan under each set of rules could reach. No program finds it for certain in the "
     "time given, but each run proves how far it can be at most. So the change from A to B is known as a range. Where "
     "the range holds 0, the two cannot be told apart at this gap: longer runs may tell.",
-    "Each range holds among plans that are as good on the goals before it.",
+    EACH_AMONG,
 )
 
 
@@ -39,7 +43,7 @@ def comparison_lines(found: Comparison) -> list[str]:
         )
         lines.append(f"{people(len(here))} {words}" + (f": {names}" if here else "") + ".")
     lines += [f"{people(found.same)} keep the place they have.", ""]
-    lines += [goal_line(goal) for goal in found.goals]
+    lines += [*(goal_line(goal) for goal in found.goals), "", EACH_AMONG]
     for name, rows in found.groups.items():
         lines += ["", f"{GROUP_WORDS[name]}:"]
         lines += [group_line(row) for row in rows if row.gains or row.loses or row.moves]

@@ -169,6 +169,7 @@ def test_words_and_page_say_so_where_the_gap_is_too_wide(found: Comparison) -> N
     page = html(comparison_page(found, {"RAA": "Alpha <b>NHS</b> Trust"}))
     for text in (lines, page):
         assert "cannot be told apart at this gap" in text
+        assert "a later goal may be worse only since an earlier one is better" in text
     assert "Alpha &lt;b&gt;NHS&lt;/b&gt; Trust" in page
     assert "<script" not in page
     assert json.loads(json.dumps(comparison_figures(found)))["totals"]["loses"] == 1
