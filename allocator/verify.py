@@ -1,7 +1,8 @@
 """Verify: re-check a run folder later, on another machine, without any solver.
 
 What a run says is worked out again from its own accepted tables and policy: fingerprints, rules, goal
-values, certified bounds from the prices, the baseline, and that every entry is accounted for once.
+values, certified bounds from the prices, the baseline, that every entry is accounted for once, and the tables and
+figures that people read.
 `solver_bound` is what a backend claimed; it cannot be worked out again, and is not.
 """
 
@@ -17,10 +18,12 @@ from typing import Any
 import pandas as pd
 
 from allocator.allocation import Allocation, Placement, fixed_placements
-from allocator.answer import Audit, Unplaced
+from allocator.answer import Audit, Limits, Memory, Run, Unplaced
 from allocator.audit import audit, wrong_fates
+from allocator.baseline import baseline
+from allocator.ending import Ending
 from allocator.errors import AllocatorError
-from allocator.explain import chosen_by, explain_unplaced, obstacles_to
+from allocator.explain import chosen_by, explain_sessions, explain_unplaced, obstacles_to
 from allocator.formulation import formulate
 from allocator.instance import Instance
 from allocator.intake import read_instance
@@ -29,7 +32,15 @@ from allocator.policy import Catalogue, Policy, read_policy
 from allocator.rule import Conflict, closed_sessions, find_conflicts
 from allocator.run_folder import CONTENTS, stored_instance, stored_json, stored_table
 from allocator.solve.loader import complete
-from allocator.verify_goals import goal_result, wrong_baseline, wrong_bounds, wrong_endings, wrong_figures
+from allocator.verify_files import wrong_tables
+from allocator.verify_goals import (
+    goal_result,
+    read_certificate,
+    wrong_baseline,
+    wrong_bounds,
+    wrong_endings,
+    wrong_figures,
+)
 
 CHECKED = (
     "every file is there and as it was written",
@@ -39,6 +50,7 @@ CHECKED = (
     "what is called optimal, from the bounds",
     "baseline values",
     "every entry accounted for once, with a true reason where it has no place",
+    "tables and figures, but for how the input was read, nearest changes, prices of pins, seconds",
 )
 
 
@@ -127,9 +139,31 @@ def wrong_outputs(run_folder: Path, record: Mapping[str, Any], instance: Instanc
     base = Allocation.from_options(options, options.fixed)
     allocation = replace(base, placements=placements(facts, plan))
     columns = complete(formulation, chosen_by(options, allocation))
+    obstacles = obstacles_to(formulation, allocation)
+    unplaced = explain_unplaced(obstacles, policy, found)
     audited = audit(facts, policy, allocation, goals, stored_conflicts(run_folder))
     if policy.ordered_goals and not goals:
         return ["summary.json reports no goal values."]
+    without_us = baseline(formulation)
+    run = Run(
+        facts=facts,
+        policy=policy,
+        limits=Limits(),
+        allocation=allocation,
+        goals=tuple(goals),
+        baseline=without_us,
+        baseline_scores={goal.label: goal.score(facts, without_us) for goal in policy.ordered_goals},
+        audit=audited,
+        unplaced=unplaced,
+        kept_out=explain_sessions(obstacles, policy),
+        conflicts=found,
+        ending=Ending(summary["ending"]),
+        certificate=read_certificate(run_folder),
+        trace=(),
+        memory=Memory(()),
+        entries_with_option=options.entries_with_option,
+        n_options=len(options),
+    )
     return [
         *(f"{violation.rule}: {violation.message}." for violation in audited.violations),
         *wrong_places(facts, plan),
@@ -137,9 +171,10 @@ def wrong_outputs(run_folder: Path, record: Mapping[str, Any], instance: Instanc
         *wrong_figures(summary["goals"], goals, formulation),
         *wrong_endings(summary["ending"], record["ending"], goals, formulation),
         *wrong_bounds(run_folder, summary["goals"], goals, formulation, columns),
-        *wrong_baseline(summary["goals"], policy, formulation),
-        *wrong_reasons(run_folder, explain_unplaced(obstacles_to(formulation, allocation), policy, found)),
+        *wrong_baseline(summary["goals"], run.baseline_scores),
+        *wrong_reasons(run_folder, unplaced),
         *wrong_accounts(run_folder, summary["accounts"], facts, allocation),
+        *(wrong_tables(run_folder, summary, run) if audited.passed else ()),
     ]
 
 

@@ -11,14 +11,12 @@ import numpy as np
 
 from allocator.answer import Certificate, GoalResult
 from allocator.audit import beats
-from allocator.baseline import baseline
 from allocator.certificate import PricesTooLargeError, certified_bound, stands
 from allocator.ending import Ending
 from allocator.errors import InputError
 from allocator.formulation import Formulation
 from allocator.gap import gap_split
 from allocator.instance import Ints
-from allocator.policy import Policy
 from allocator.report.summary import split_figures
 from allocator.run_folder import DAMAGED
 
@@ -71,6 +69,8 @@ def wrong_endings(said: str, of_run: str, goals: Sequence[GoalResult], formulati
             yield f"summary.json: {goal.label} is said to be optimal; {bounds}."
         elif goal.ending is not Ending.OPTIMAL and proven:
             yield f"summary.json: {goal.label} is said to have ended as {goal.ending}; {bounds}."
+        if goal.solver_bound is not None and beats(goal.sense, goal.value, goal.solver_bound):
+            yield f"summary.json: {goal.label} is better than what a solver is said to have shown; {bounds}."
     unproven = [goal.ending for goal in goals if goal.ending is not Ending.OPTIMAL]
     wanted = unproven[0] if unproven else Ending.OPTIMAL
     if said != wanted and said != Ending.CANCELLED:
@@ -135,10 +135,8 @@ def wrong_bounds(
     return findings
 
 
-def wrong_baseline(rows: Iterable[Mapping[str, Any]], policy: Policy, formulation: Formulation) -> list[str]:
+def wrong_baseline(rows: Iterable[Mapping[str, Any]], scores: Mapping[str, int]) -> list[str]:
     """Baseline values that are not those of the baseline made again."""
-    facts, without_us = formulation.options.facts, baseline(formulation)
-    scores = {goal.label: goal.score(facts, without_us) for goal in policy.ordered_goals}
     return [
         f"summary.json: the baseline of {row['label']} is {row['baseline']}; made again: {scores.get(row['label'])}."
         for row in rows

@@ -179,6 +179,52 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda folder: edit_json(folder, "summary.json", lambda value: value["goals"][0].update(certified_gap=0.5)),
         "certified_gap of",
     ),
+    "placed_and_unplaced": (
+        lambda folder: edit_json(
+            folder,
+            "summary.json",
+            lambda value: value["accounts"].update(
+                placed=value["accounts"]["placed"] + 1, unplaced=value["accounts"]["unplaced"] - 1
+            ),
+        ),
+        "summary.json: accounts.placed is 5; made again: 4",
+    ),
+    "figure_of_the_report": (
+        lambda folder: edit_json(folder, "summary.json", lambda value: value["headline"]["plan"].update(people=999)),
+        "summary.json: headline.plan.people is 999",
+    ),
+    "audit_in_summary": (
+        lambda folder: edit_json(folder, "summary.json", lambda value: value["audit"].update(violations=7)),
+        "summary.json: audit.violations is 7; made again: 0",
+    ),
+    "person_of_a_place": (
+        lambda folder: edit_csv(folder, "allocation.csv", lambda table: table.assign(patient_id="somebody else")),
+        "allocation.csv: patient_id of e1 is not what the tables and the plan give",
+    ),
+    "next_step": (
+        lambda folder: edit_csv(folder, "allocation.csv", lambda table: table.assign(next_step="book")),
+        "allocation.csv: next_step of",
+    ),
+    "patient_without_place": (
+        lambda folder: edit_csv(folder, "unplaced.csv", lambda table: table.assign(patient_id="somebody else")),
+        "unplaced.csv: patient_id of",
+    ),
+    "sessions_emptied": (
+        lambda folder: edit_csv(folder, "sessions.csv", lambda table: table.iloc[:0]),
+        "sessions.csv has 0 rows; made again: 4",
+    ),
+    "minutes_left": (
+        lambda folder: edit_csv(folder, "sessions.csv", lambda table: table.assign(minutes_left="999")),
+        "sessions.csv: minutes_left of s1",
+    ),
+    "solver_bound_beaten": (
+        lambda folder: edit_json(
+            folder,
+            "summary.json",
+            lambda value: value["goals"][0].update(solver_bound=value["goals"][0]["value"] + 1, solver_gap=None),
+        ),
+        "urgent_delay is better than what a solver is said to have shown",
+    ),
     "ending_of_a_goal": (
         lambda folder: edit_json(folder, "summary.json", lambda value: value["goals"][0].update(ending="time_limit")),
         "urgent_delay is said to have ended as time_limit",
