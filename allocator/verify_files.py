@@ -58,7 +58,7 @@ def wrong_cells(path: Path, made: pd.DataFrame) -> Iterator[str]:
     said = read_csv(path)
     missing = [name for name in now if name not in said]
     if missing:
-        yield f"{path.name} has no column {', '.join(missing)}."
+        yield f"{path.name} has no column {', '.join(map(str, missing))}."
         return
     if len(said) != len(now):
         yield f"{path.name} has {len(said)} rows; made again: {len(now)}."
