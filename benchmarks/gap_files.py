@@ -81,10 +81,11 @@ def read_gap(path: Path) -> list[GapInstance]:
 def _numbers(path: Path) -> Ints:
     """Every number of a file; InputError names the first word that is none, and its line."""
     try:
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise InputError([f"{path}: {size:,} bytes given; wanted at most {MOST_BYTES:,}."])
-        text = path.read_text(encoding="ascii")
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)  # a pipe has no size to ask for
+        if len(content) > MOST_BYTES:
+            raise InputError([f"{path}: more bytes given than the {MOST_BYTES:,} that are wanted at most."])
+        text = content.decode("ascii")
     except OSError as error:
         raise InputError([f"{path} cannot be read: {error.strerror}."]) from error
     except UnicodeDecodeError as error:

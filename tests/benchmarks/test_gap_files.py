@@ -166,7 +166,7 @@ def test_too_many_pairs_are_refused_before_anything_is_made(monkeypatch: pytest.
 
 def test_too_large_a_file_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gap_files, "MOST_BYTES", 10)
-    with pytest.raises(InputError, match="bytes given; wanted at most 10"):
+    with pytest.raises(InputError, match="more bytes given than the 10 that are wanted at most"):
         read_gap(HERE / "three.txt")
 
 
