@@ -35,7 +35,7 @@ def two_mornings(seed: int) -> list[Formulation]:
 
 def test_a_run_of_the_same_lists_begins_from_the_whole_plan_and_from_what_was_proven() -> None:
     """Without a second to plan in: this plan cannot be taken up one placement at a time, for its shares."""
-    first = allocate(generate("S", 7), DAILY, Limits(seconds=6.0, threads=2))
+    first = allocate(generate("S", 7), DAILY, Limits(work=20))
     again = allocate(generate("S", 7), DAILY, Limits(seconds=0.0), memory=first.memory)
     assert again.audit.passed
     assert [goal.value for goal in again.goals] == [goal.value for goal in first.goals]
