@@ -6,13 +6,16 @@ before it held at what the plan reaches). So the best under B less the best unde
     larger is better:   value of B - bound of A   and   bound of B - value of A
     smaller is better:  bound of B - value of A   and   value of B - bound of A
 
-Where 0 lies inside, the two policies cannot be told apart at this gap, however much the two plans differ.
+Where 0 lies inside, the two policies cannot be told apart at this gap, however much the two plans differ. Where
+tables and rules are the same, and so are the goals before and what the two plans reach on them, it is one question: its
+best is the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 from typing import Any, Literal
 
 import numpy as np
@@ -130,7 +133,7 @@ def compared(a: Side, b: Side) -> Comparison:
 def notices(a: Side, b: Side) -> tuple[str, ...]:
     """What to know before reading on."""
     found = []
-    if a.facts.instance.fingerprint != b.facts.instance.fingerprint:
+    if not same_tables(a, b):
         left, right = a.facts.instance.entry_row.keys(), b.facts.instance.entry_row.keys()
         found.append(
             f"The two stand on different tables: {len(left - right):,} entries are only in A, "
@@ -143,6 +146,11 @@ def notices(a: Side, b: Side) -> tuple[str, ...]:
             f"Both sides are measured as A measures them, where B sets other parameters: {', '.join(changed)}."
         )
     return tuple(found)
+
+
+def same_tables(a: Side, b: Side) -> bool:
+    """Are both about the same accepted tables?"""
+    return a.facts.instance.fingerprint == b.facts.instance.fingerprint
 
 
 def shared(a: Policy, b: Policy) -> Mapping[str, tuple[Goal, Goal]]:
@@ -162,12 +170,16 @@ def goal_changes(a: Side, b: Side) -> tuple[GoalChange, ...]:
     others = {goal.label: goal for goal in b.policy.ordered_goals if goal.label not in own}
     both = shared(a.policy, b.policy)
     results = [{goal.label: goal for goal in side.goals} for side in (a, b)]
-    changes = []
-    for label, goal in {**own, **others}.items():
+    changes: list[GoalChange] = []
+    one_question = same_tables(a, b) and a.policy.rules == b.policy.rules
+    for (label, goal), theirs in zip_longest({**own, **others}.items(), b.policy.ordered_goals):
         values = (goal.score(a.facts, a.allocation), goal.score(b.facts, b.allocation))
         alike = label in both and both[label][0] == both[label][1]
+        one_question = one_question and alike and theirs.label == label
         bounds = [result[label].certified_bound if alike and label in result else None for result in results]
-        changes.append(goal_change(label, goal.unit, goal.sense, values, (bounds[0], bounds[1]), alike=alike))
+        change = goal_change(label, goal.unit, goal.sense, values, (bounds[0], bounds[1]), alike=alike)
+        changes.append(replace(change, low=0, high=0, verdict="same") if one_question else change)
+        one_question = one_question and goal == theirs and values[0] == values[1]
     return tuple(changes)
 
 

@@ -223,6 +223,10 @@ class Limit(Rule):
         """For each pair the single change that lets it in, alone, beside `allocation`; of those that have one."""
         return {}
 
+    def partial_relief(self, facts: Facts, allocation: Allocation, pair: Pair) -> Sequence[Change]:
+        """Parts of the pair's relief, the smaller first: they let it in only where somebody makes room for the rest."""
+        return ()
+
 
 class Goal(Rule):
     """Something to get as much or as little of as possible. All values are whole numbers."""

@@ -8,7 +8,7 @@ its own session keeps out, for which one more list like it would do.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -27,11 +27,16 @@ NEW_LIST = "+"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A change, and the session in which it would place the entry. `free`: it stands in nobody's way there."""
+    """A change, and the session in which it would place the entry.
+
+    of_limit  it is what a limit offers, not a screen
+    free      the entry then stands in nobody's way there
+    """
 
     entry_id: str
     change: Change
     session_id: str
+    of_limit: bool
     free: bool
 
     @property
@@ -40,10 +45,13 @@ class Candidate:
         return KINDS.index(self.change.kind), self.change.size, self.session_id
 
 
-def candidates(case: Case, entry_id: str) -> list[Candidate]:
-    """Every candidate of one entry without a place, by rank."""
+def candidates(case: Case, entry_id: str, *, parts: bool) -> list[Candidate]:
+    """Every candidate of one entry without a place, by rank; with `parts` those that relieve a limit in part too."""
     entry = case.facts.instance.entry_row[entry_id]
-    found = [*screened_out(case, np.array([entry])), *kept_out(case, [entry_id])]
+    whole = list(kept_out(case, [entry_id]))
+    found = [*screened_out(case, np.array([entry])), *whole]
+    if parts:
+        found += relieved_in_part(case, whole)
     return sorted(found, key=lambda candidate: candidate.rank)
 
 
@@ -69,7 +77,7 @@ def missed(case: Case, screen: Screen, entry: int, session: int) -> Candidate | 
     """The change that lets a pair (rows) through the one screen that removes it, if there is one."""
     entry_id, session_id = str(case.entry_ids[entry]), str(case.session_ids[session])
     change = screen.miss(case.facts, entry_id, session_id).change
-    return None if change is None else Candidate(entry_id, change, session_id, free=False)
+    return None if change is None else Candidate(entry_id, change, session_id, of_limit=False, free=False)
 
 
 def kept_out(case: Case, entry_ids: Sequence[str]) -> Iterator[Candidate]:
@@ -90,13 +98,22 @@ def kept_out(case: Case, entry_ids: Sequence[str]) -> Iterator[Candidate]:
                 listed = True
                 if session_id not in one_more:
                     one_more[session_id] = one_more_list(case.facts.instance, session_id)
-                yield Candidate(entry_id, one_more[session_id], session_id + NEW_LIST, free=True)
+                yield Candidate(entry_id, one_more[session_id], session_id + NEW_LIST, of_limit=True, free=True)
             if len(names) == 1:
                 alone_in_the_way.setdefault(names.pop(), []).append((entry_id, session_id))
     for limit in case.policy.limits:
         pairs = alone_in_the_way.get(limit.label, [])
         for (entry_id, session_id), change in limit.relief(case.facts, case.allocation, pairs).items():
-            yield Candidate(entry_id, change, session_id, free=True)
+            yield Candidate(entry_id, change, session_id, of_limit=True, free=True)
+
+
+def relieved_in_part(case: Case, whole: Sequence[Candidate]) -> Iterator[Candidate]:
+    """For candidates of more than one unit the parts of their change: some of the beds, sent and not received."""
+    for candidate in whole:
+        pair = (candidate.entry_id, candidate.session_id)
+        for limit in case.policy.limits if candidate.change.size > 1 else ():
+            for change in limit.partial_relief(case.facts, case.allocation, pair):
+                yield replace(candidate, change=change, free=False)
 
 
 def one_more_list(instance: Instance, session_id: str) -> Change:

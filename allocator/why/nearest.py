@@ -26,18 +26,23 @@ from allocator.why.verified import Nearest, changed_facts, nearest_of, verified
 EXACT_OPTIONS = 1_500
 """Options up to which every change is solved exactly."""
 MOST_TRIED = 24
-"""Changes of one kind that are tried."""
+"""Changes of one kind that are tried, of those that stand in nobody's way and of the others."""
 
 
 def nearest_changes(case: Case, entry_id: str, worker: Worker) -> list[Nearest]:
     """The nearest change of each kind that was found: those verified first, then in the order of kinds."""
-    ranked = candidates(case, entry_id)
-    tries = [list(group)[:MOST_TRIED] for _, group in groupby(ranked, key=lambda candidate: candidate.change.kind)]
-    if case.formulation.n_options <= EXACT_OPTIONS:
-        found = [exactly(case, group, worker) for group in tries]
-    else:
-        found = by_search(case, entry_id, tries)
+    small = case.formulation.n_options <= EXACT_OPTIONS
+    ranked = candidates(case, entry_id, parts=small)
+    tries = [worth_trying(list(group)) for _, group in groupby(ranked, key=lambda candidate: candidate.change.kind)]
+    found = [exactly(case, group, worker) for group in tries] if small else by_search(case, entry_id, tries)
     return sorted((nearest for nearest in found if nearest is not None), key=lambda nearest: not nearest.verified)
+
+
+def worth_trying(ranked: Sequence[Candidate]) -> list[Candidate]:
+    """Of one kind, by rank, the first that stand in nobody's way and the first of the others."""
+    free = [candidate for candidate in ranked if candidate.free]
+    others = [candidate for candidate in ranked if not candidate.free]
+    return sorted([*free[:MOST_TRIED], *others[:MOST_TRIED]], key=lambda candidate: candidate.rank)
 
 
 def exactly(case: Case, tries: Sequence[Candidate], worker: Worker) -> Nearest | None:
@@ -59,7 +64,7 @@ def exactly(case: Case, tries: Sequence[Candidate], worker: Worker) -> Nearest |
         if chosen is not None:
             nearest = verified(case, candidate, facts, Allocation.from_options(options, chosen).placements)
             if nearest is not None:
-                enumerated = settled and not candidate.free
+                enumerated = settled and not candidate.of_limit
                 return replace(nearest, smallest=enumerated or nothing_smaller(tries, candidate))
         settled &= none_exists
     return None
@@ -104,4 +109,4 @@ def squeezed(case: Case, candidate: Candidate, room: Room, floor: tuple[int, ...
 def nothing_smaller(tries: Sequence[Candidate], candidate: Candidate) -> bool:
     """Is there no smaller change of the kind: of screens all are among `tries`; of limits, one unit is the least."""
     least = min(other.change.size for other in tries)
-    return candidate.change.size == (1 if candidate.free else least)
+    return candidate.change.size == (1 if candidate.of_limit else least)

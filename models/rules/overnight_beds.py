@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,6 +27,8 @@ from models.stays import nights_of_entries
 
 Night = tuple[str, Any, str]
 """Site, night, kind of bed."""
+FEW_NIGHTS = 4
+"""Of so many nights without a bed every set of nights is a partial relief."""
 
 
 class OvernightBeds(Limit):
@@ -128,13 +131,24 @@ class OvernightBeds(Limit):
 
     def relief(self, facts: Facts, allocation: Allocation, pairs: Sequence[Pair]) -> Mapping[Pair, Change]:
         """One more bed on every night of the stay on which none is left."""
+        short = self._short(facts, allocation, pairs)
+        return {pair: _more_beds(facts, beds) for pair, beds in short.items()}
+
+    def partial_relief(self, facts: Facts, allocation: Allocation, pair: Pair) -> Sequence[Change]:
+        """One more bed on some of those nights: any of them where there are few, else on one of them."""
+        short = list(self._short(facts, allocation, [pair]).get(pair, {}).items())
+        counts = range(1, len(short) if len(short) <= FEW_NIGHTS else 2)
+        return [_more_beds(facts, dict(some)) for count in counts for some in combinations(short, count)]
+
+    def _short(self, facts: Facts, allocation: Allocation, pairs: Sequence[Pair]) -> dict[Pair, dict[Night, int]]:
+        """For each pair that has one, the nights without a bed left for it, and how many beds would do."""
         spare, sleepers = self._spare(facts), self._sleepers(facts, allocation)
         found = {}
         for pair in pairs:
             needed = {night: len(sleepers.get(night, ())) + 1 for night in self._nights(facts, *pair)}
             short = {night: beds for night, beds in needed.items() if beds > spare.get(night, 0)}
             if short:
-                found[pair] = _more_beds(facts, short)
+                found[pair] = short
         return found
 
     def usage(self, facts: Facts, allocation: Allocation) -> pd.DataFrame:
@@ -154,5 +168,8 @@ def _more_beds(facts: Facts, beds: Mapping[Night, int]) -> Change:
         for (site, night, kind), number in beds.items()
     )
     site, first, kind = next(iter(beds))
-    nights = f"on the night of {first}" if len(beds) == 1 else f"on {len(beds)} nights from {first}"
+    days = [str(night) for _, night, _ in beds]
+    in_a_row = max(beds)[1] - first == np.timedelta64(len(beds) - 1, "D")
+    several = f"on {len(beds)} nights from {first}" if in_a_row else f"on the nights of {' and '.join(days)}"
+    nights = f"on the night of {first}" if len(beds) == 1 else several
     return Change("bed", len(beds), f"{facts.instance.site[site]['name']} had one more {kind} bed {nights}", edits)

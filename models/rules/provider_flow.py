@@ -85,6 +85,16 @@ class ProviderFlow(Limit):
 
     def relief(self, facts: Facts, allocation: Allocation, pairs: Sequence[Pair]) -> Mapping[Pair, Change]:
         """One person more than agreed, sent by the home provider, received by the host, or both."""
+        full = self._full(facts, allocation, pairs)
+        return {pair: _one_more(ways) for pair, ways in full.items()}
+
+    def partial_relief(self, facts: Facts, allocation: Allocation, pair: Pair) -> Sequence[Change]:
+        """One person more only sent, or only received, where both are full."""
+        ways = self._full(facts, allocation, [pair]).get(pair, ())
+        return [_one_more([way]) for way in ways] if len(ways) > 1 else []
+
+    def _full(self, facts: Facts, allocation: Allocation, pairs: Sequence[Pair]) -> dict[Pair, list[tuple[str, Edit]]]:
+        """For each pair away from home that has one, each way that is full: in words, and as one person more."""
         instance, found = facts.instance, {}
         flows = {what: (len(places), cap) for what, cap, places in self._flows(facts, allocation)}
         for entry_id, session_id in pairs:
@@ -93,12 +103,10 @@ class ProviderFlow(Limit):
             ways = ((f"sent by {home}", home, "max_outgoing"), (f"received by {host}", host, "max_incoming"))
             full = [way for way in ways if flows[way[0]][0] + 1 > flows[way[0]][1]]
             if home != host and full:
-                edits = tuple(
-                    Edit("organisations", {"provider_code": code}, {figure: float(flows[what][0] + 1)})
+                found[entry_id, session_id] = [
+                    (what, Edit("organisations", {"provider_code": code}, {figure: float(flows[what][0] + 1)}))
                     for what, code, figure in full
-                )
-                words = f"one more person could be {' and '.join(what for what, _, _ in full)}"
-                found[entry_id, session_id] = Change("flow", len(full), words, edits)
+                ]
         return found
 
     def usage(self, facts: Facts, allocation: Allocation) -> pd.DataFrame:
@@ -109,3 +117,9 @@ class ProviderFlow(Limit):
             if places or not math.isnan(cap)
         ]
         return pd.DataFrame(rows, columns=list(USAGE_COLUMNS))
+
+
+def _one_more(ways: Sequence[tuple[str, Edit]]) -> Change:
+    """One person more each of these ways."""
+    words = f"one more person could be {' and '.join(what for what, _ in ways)}"
+    return Change("flow", len(ways), words, tuple(edit for _, edit in ways))

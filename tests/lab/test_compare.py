@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from allocator.allocation import Allocation
 from allocator.answer import Limits, Run
 from allocator.compare import (
     GROUPS,
@@ -80,8 +81,23 @@ def test_run_compared_with_itself_changes_nothing(runs: tuple[Run, Run]) -> None
     same = compared(side_of("a", runs[0]), side_of("b", runs[0]))
     assert same.people == ()
     assert same.same == len(places_of(runs[0].allocation))
-    assert {goal.verdict for goal in same.goals} <= {"same", "undecided"}
-    assert all(goal.a == goal.b for goal in same.goals)
+    assert all(goal.a == goal.b and goal.verdict == "same" and goal.low == goal.high == 0 for goal in same.goals)
+
+
+def test_one_question_has_one_best_until_the_two_plans_part(runs: tuple[Run, Run]) -> None:
+    """Same tables, rules and goals: only what is held of earlier goals can tell the best of two runs apart."""
+    a = side_of("a", runs[0])
+    empty = replace(side_of("b", runs[0]), allocation=Allocation(()))
+    changes = goal_changes(a, empty)
+    parts = next(place for place, goal in enumerate(changes) if goal.a != goal.b)
+    assert all(goal.verdict == "same" for goal in changes[: parts + 1])
+    assert {goal.verdict for goal in changes[parts + 1 :]} - {"same"}
+    spends = replace(DAILY, goals=(DAILY.goals[0].model_copy(update={"tolerance": 0.1}), *DAILY.goals[1:]))
+    unproven = replace(a, goals=())
+    assert [goal.low for goal in goal_changes(unproven, unproven)] == [0] * len(changes)
+    assert [goal.low for goal in goal_changes(unproven, replace(unproven, policy=spends))] == [0] + [None] * (
+        len(changes) - 1
+    )
 
 
 @pytest.mark.parametrize(

@@ -101,9 +101,9 @@ def best(model: Model, wanted: Any, sense: str) -> int:
     program = pulp.PULP_CBC_CMD.pulp_cbc_path
     try:
         # Its preprocessing loses plans; without it, it breaks down on some problems that have none (decision 0043).
-        model.problem.solve(pulp.COIN_CMD(program, msg=False, gapRel=0, gapAbs=0, options=["preprocess off"]))
+        model.problem.solve(pulp.COIN_CMD(path=program, msg=False, gapRel=0, gapAbs=0, options=["preprocess off"]))
     except pulp.PulpSolverError:
-        model.problem.solve(pulp.COIN_CMD(program, msg=False, gapRel=0, gapAbs=0))
+        model.problem.solve(pulp.COIN_CMD(path=program, msg=False, gapRel=0, gapAbs=0))
         assert model.problem.status == pulp.LpStatusInfeasible
     # "Integer infeasible" of CBC has no sol_status of its own in PuLP.
     if model.problem.status == pulp.LpStatusInfeasible:

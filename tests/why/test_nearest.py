@@ -22,7 +22,7 @@ from allocator.why.case import Case
 from allocator.why.nearest import nearest_changes
 from allocator.why.quick import quick_changes
 from allocator.why.verified import Nearest, changed_facts, verified
-from tests.build import make_facts
+from tests.build import ORGANISATIONS, make_facts
 from tests.contract.shapes import DAYS
 from tests.why.cases import LONGER_STAYS, cases, cases_of, enumerated, planned
 
@@ -231,6 +231,34 @@ def test_one_more_bed(worker: Worker) -> None:
     (nearest,) = nearest_changes(planned(tiny), "e1", worker)
     assert nearest.change.words == "Alpha General had one more ward bed on the night of 2026-03-10"
     assert nearest.smallest
+
+
+def test_one_more_person_sent_is_enough_where_another_makes_room_to_be_received(worker: Worker) -> None:
+    """RBB receives one and RAA sends none: e1 of RAA waits longer than e2 of NCC, who has the place."""
+    patients = [{"clock_start": "2024-01-01"}, {"clock_start": "2025-06-01", "home_provider": "NCC"}]
+    figures = {"RAA": {"max_outgoing": 0}, "RBB": {"max_incoming": 1}}
+    organisations = [{**row, **figures.get(str(row["provider_code"]), {})} for row in ORGANISATIONS]
+    tiny = enumerated(make_facts(patients, [{"site_code": "RBB01"}], organisations=organisations))
+    assert tiny is not None
+    (nearest, *_) = nearest_changes(planned(tiny), "e1", worker)
+    assert nearest.sentence() == (
+        "If one more person could be sent by RAA, it could go to s1; e2 would lose s1. Verified: an audited plan that "
+        "is no worse has it. Nothing smaller of its kind would do."
+    )
+
+
+def test_a_bed_on_one_night_is_enough_where_another_makes_room_on_the_other(worker: Worker) -> None:
+    """e1 stays two nights; the one bed of the first is e2's, who has waited less, and there is none on the second."""
+    patients = [
+        {"clock_start": "2024-01-01", "overnight_stays": 2},
+        {"clock_start": "2025-12-01", "overnight_stays": 1},
+    ]
+    beds = [{"site_code": "RAA01", "night": "2026-03-10", "bed_kind": "ward", "spare_beds": 1}]
+    tiny = enumerated(make_facts(patients, [{}], beds=beds))
+    assert tiny is not None
+    nearest = nearest_changes(planned(tiny), "e1", worker)[0]
+    assert nearest.change.words == "Alpha General had one more ward bed on the night of 2026-03-11"
+    assert [(item.entry_id, item.now) for item in nearest.displaced] == [("e2", "")]
 
 
 def test_three_people_in_the_way_are_more_than_search_moves_and_are_solved_exactly(worker: Worker) -> None:
