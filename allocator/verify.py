@@ -212,7 +212,8 @@ def wrong_places(facts: Facts, plan: pd.DataFrame) -> list[str]:
         wanted = ("", "") if session is None else (session["site_code"], str(session["date"]))
         if (row["site_code"], row["date"]) != wanted:
             told = f"{row['entry_id']} in {row['session_id']}"
-            findings.append(f"allocation.csv: {told} says {row['site_code']} {row['date']}; the tables say {wanted}.")
+            there = "nothing" if session is None else " ".join(wanted)
+            findings.append(f"allocation.csv: {told} says {row['site_code']} {row['date']}; the tables say {there}.")
     for (entry_id, session_id), state in lost_places(facts).items():
         if listed[entry_id, session_id, state] != 1:
             findings.append(

@@ -27,7 +27,7 @@ from allocator.solve.crew import Crew
 from allocator.standing import FIXING
 from allocator.verify import verify
 from allocator.why.impossible import explained
-from allocator.words import plural
+from allocator.words import number, plural
 from api.cluster import crew_at
 from api.progress import told
 from api.settings import Settings
@@ -181,21 +181,23 @@ def carry_over(run_folder: Path, decisions: Path | None, into: Path, *, as_json:
     """Write tomorrow's commitments."""
     result = carry(run_folder, decisions, into)
     counts = {
-        "kept": result.kept,
-        "carried": result.carried,
-        "dropped": result.dropped,
-        "proposed": result.proposed,
-        "decided": result.decided,
-        "still held for a damaged row": result.unreadable,
+        "kept": (result.kept, "were there before"),
+        "carried": (result.carried, "carried from this morning's commitments"),
+        "dropped": (result.dropped, "proposals of an earlier day that the plan dropped, written as cancelled"),
+        "proposed": (result.proposed, "proposed by the plan"),
+        "decided": (result.decided, "decided"),
+        "still held for a damaged row": (result.unreadable, "that hold an entry for a damaged row"),
     }
-    line = f"{result.path}: " + ", ".join(f"{count} {name}" for name, count in counts.items()) + "."
-    say({"path": str(result.path), **counts} if as_json else [line])
+    total = sum(count for count, _ in counts.values())
+    told = [f"  {number(count)} {words}" for count, words in counts.values() if count]
+    figures = {name: count for name, (count, _) in counts.items()}
+    say({"path": str(result.path), **figures} if as_json else [f"{result.path}: {plural(total, 'row')}.", *told])
 
 
 def verify_run(run_folder: Path, instance: Path | None, *, as_json: bool) -> None:
     """Check a run folder again; AuditFailedError where anything is wrong."""
     found = verify(run_folder, instance, CATALOGUE)
-    passed = [f"checked: {what}" for what in found.checked]
+    passed = [f"{'checked' if found.ok else 'looked at'}: {what}" for what in found.checked]
     say(
         {"ok": found.ok, "findings": list(found.findings), "checked": list(found.checked)}
         if as_json

@@ -7,7 +7,10 @@ from typing import Any
 
 from allocator.answer import GoalResult, Run
 from allocator.report.words import gap_sentence
-from allocator.words import number, people
+from allocator.words import number, people, quantity
+
+SHOWN_WITH_VALUE = ("pence", "hundredths of a percent")
+"""Units that people read as another."""
 
 
 def run_lines(summary: dict[str, Any], run: Run, out: Path) -> list[str]:
@@ -44,8 +47,15 @@ def goal_line(goal: GoalResult, by_hand: int) -> str:
     """One goal: the plan's value, the baseline's, the certified bound and the gap between."""
     gap = goal.gap(goal.certified_bound)
     shown = "" if gap is None else gap_words(gap)
-    bound = "not proven" if goal.certified_bound is None else f"{goal.certified_bound:,}"
-    return f"{goal.label:<28}{goal.value:>14,}{by_hand:>14,}{bound:>15}{shown:>8}  {goal.unit}"
+    bound = "not proven" if goal.certified_bound is None else amount(goal.certified_bound, goal.unit)
+    plan, hand = amount(goal.value, goal.unit), amount(by_hand, goal.unit)
+    unit = "" if goal.unit in SHOWN_WITH_VALUE else f"  {goal.unit}"
+    return f"{goal.label:<28}{plan:>14}{hand:>14}{bound:>15}{shown:>8}{unit}"
+
+
+def amount(value: int, unit: str) -> str:
+    """A value for a column: pounds and percentages with their sign, of others the figure alone."""
+    return quantity(value, unit) if unit in SHOWN_WITH_VALUE else number(value)
 
 
 def gap_words(gap: float) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from allocator.instance import Array, Bools, Ints
 from allocator.intake.draft import Draft
@@ -102,25 +103,57 @@ def held_for(draft: Draft, meant: Meant, damaged: Bools) -> dict[int, str]:
     }
 
 
-def checked_mentions(draft: Draft, entries: Entries, site_codes: Collection[str]) -> tuple[Draft, Entries]:
+def checked_mentions(
+    draft: Draft, entries: Entries, sessions: Draft, site_codes: Collection[str]
+) -> tuple[Draft, Entries]:
     """unavailable and overrides: damaged rows are left out, and hold whom they speak of."""
     draft, meant = resolved(draft, entries)
-    draft = _known_target(draft, site_codes)
+    overrides = draft.table.name == "overrides"
+    if overrides:
+        draft = _known_target(draft, sessions, site_codes)
     damaged = damaged_rows(draft, meant)
     draft = no_such_entry(draft, meant, entries).refuse(np.flatnonzero(draft.held))
     held = hold(entries.draft, held_for(draft, meant, damaged))
-    return draft, replace(entries, draft=held)
+    return _taken_back(draft) if overrides else draft, replace(entries, draft=held)
 
 
-def _known_target(draft: Draft, site_codes: Collection[str]) -> Draft:
-    """A pin or veto at a site that is not there would not be kept."""
-    site = draft.column("site_code") if draft.table.name == "overrides" else np.zeros(0, dtype=object)
-    strange = (
-        ~draft.held & ~draft.refused & (site != "") & ~np.isin(site.astype("str"), list(site_codes))
-        if len(site)
-        else site
+def _known_target(overrides: Draft, sessions: Draft, site_codes: Collection[str]) -> Draft:
+    """A pin or veto at a site that is not there would not be kept; of two places that differ nobody knows which."""
+    session, site = overrides.column("session_id"), overrides.column("site_code")
+    sound = ~overrides.held & ~overrides.refused
+    strange = sound & (site != "") & ~np.isin(site.astype("str"), list(site_codes))
+    overrides = overrides.fault(np.flatnonzero(strange), "site_code", "is not a known site", "", effect=HOLD)
+    return _at_its_site(overrides, sessions, session, site, sound & ~strange)
+
+
+def _at_its_site(draft: Draft, sessions: Draft, session: Array, site: Array, sound: Bools) -> Draft:
+    """A row that names a session and a site (n_rows,) means the session's own."""
+    site_of = dict(zip(sessions.column("session_id"), sessions.column("site_code"), strict=True))
+    actual = np.array([site_of.get(name, "") for name in session], dtype=object)
+    elsewhere = sound & (site != "") & (actual != "") & (actual != site)
+    hints = [f"the session is at {code}" for code in actual[elsewhere]]
+    return draft.fault(np.flatnonzero(elsewhere), "site_code", "is not the site of the session", hints, effect=HOLD)
+
+
+def _taken_back(overrides: Draft) -> Draft:
+    """Leave out pins that a later veto takes back, and vetoes that a later pin does: people are told of them."""
+    names = ("entry_id", "session_id", "site_code", "action", "recorded_on")
+    rows = np.flatnonzero(~overrides.held & ~overrides.refused)
+    table = pd.DataFrame({name: overrides.column(name)[rows] for name in names}, index=rows)
+    earlier, hints = [], []
+    for _, said in table.sort_values("recorded_on", kind="stable").groupby(list(names[:3]), sort=False):
+        last = said["recorded_on"].iloc[-1]
+        actions = set(said["action"][said["recorded_on"] == last])
+        for row in said.index[(said["recorded_on"] < last) & ~said["action"].isin(actions)]:
+            earlier.append(row)
+            hints.append(f"row {overrides.row[said.index[-1]]} says {said['action'].iloc[-1]}")
+    return overrides.fault(
+        np.array(earlier, dtype=np.int64),
+        "action",
+        "is taken back by a later row for the same place",
+        hints,
+        effect=REFUSE,
     )
-    return draft.fault(np.flatnonzero(strange), "site_code", "is not a known site", "", effect=HOLD)
 
 
 def without_pins_of_held(overrides: Draft, patients: Draft) -> Draft:
@@ -184,10 +217,8 @@ def _sensible(draft: Draft, sessions: Draft, site_codes: Collection[str]) -> Dra
     draft = draft.fault(
         np.flatnonzero(nowhere), "session_id", "is empty, and so is site_code", "put one of them", effect=HOLD
     )
-    strange = sound & (session == "") & (site != "") & ~np.isin(site.astype("str"), list(site_codes))
+    # Rows that hold already stay too, and are to be read the same way again: a wrong site is blanked in them as well.
+    there = ~draft.refused
+    strange = there & (session == "") & (site != "") & ~np.isin(site.astype("str"), list(site_codes))
     draft = draft.fault(np.flatnonzero(strange), "site_code", "is not a known site", "", effect=HOLD)
-    site_of = dict(zip(sessions.column("session_id"), sessions.column("site_code"), strict=True))
-    actual = np.array([site_of.get(name, "") for name in session], dtype=object)
-    elsewhere = sound & (site != "") & (actual != "") & (actual != site)
-    hints = [f"the session is at {code}" for code in actual[elsewhere]]
-    return draft.fault(np.flatnonzero(elsewhere), "site_code", "is not the site of the session", hints, effect=HOLD)
+    return _at_its_site(draft, sessions, session, site, there)

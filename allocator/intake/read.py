@@ -96,8 +96,8 @@ def _related(drafts: Drafts, info: InstanceInfo, numbers: Mapping[str, tuple[str
     entries = checked_entries(patients, sorted(providers), successor, numbers)
     entries = checked_requirements(entries)
     site_codes = frozenset(sites.column("site_code")) - {""}
-    unavailable, entries = checked_mentions(drafts["unavailable"], entries, site_codes)
-    overrides, entries = checked_mentions(drafts["overrides"], entries, site_codes)
+    unavailable, entries = checked_mentions(drafts["unavailable"], entries, sessions, site_codes)
+    overrides, entries = checked_mentions(drafts["overrides"], entries, sessions, site_codes)
     settled, entries = checked_commitments(drafts["commitments"], entries, sessions, site_codes, info.plan_date)
     claims = lost_claims(settled, entries, sessions, info.plan_date)
     settled = with_room_taken(said_of_nobody(settled, entries, sessions, info.plan_date), claims)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from allocator.allocation import Allocation, Placement
 from allocator.answer import Run
 from allocator.errors import UsageError
 from allocator.report.safe import cell, plain_text, read_csv
+from allocator.rule import closed_sessions
 
 CHANGE_COLUMNS = (
     "entry_id",
@@ -47,7 +49,7 @@ def changes_table(run: Run, allocation: pd.DataFrame, previous: Path) -> pd.Data
         came = [place for place in new if not any(_same(place, other) for other in old)]
         went = [place for place in old if not any(_same(other, place) for other in new)]
         if not came and not went:
-            rows.append((entry_id, "kept", *old[0], *new[0], ""))
+            rows.append((entry_id, "kept", *old[0], *new[0], given_back(run, entry_id, old[0][0])))
             continue
         source, target = (went or old)[0], (came or new)[0]
         change = "new" if source == _NOWHERE else "lost" if target == _NOWHERE else "moved"
@@ -69,6 +71,34 @@ def _places(table: pd.DataFrame) -> dict[str, list[_Place]]:
     return {entry_id: sorted(places) for entry_id, places in found.items()}
 
 
+def freed_words(run: Run, entry: int, session_id: str) -> str:
+    """How a place that was offered or booked came free; "" where it did not."""
+    freed = run.facts.standing.freed.get((entry, session_id))
+    if freed is None:
+        return ""
+    return "The place was cancelled." if freed == "cancelled" else "The offer lapsed: it was not taken up in time."
+
+
+def given_back(run: Run, entry_id: str, session_id: str) -> str:
+    """Of a place that stays the same: that it was freed, and is proposed anew."""
+    row = run.facts.instance.entry_row.get(entry_id)
+    freed = "" if row is None else freed_words(run, row, session_id)
+    return f"{freed} The plan proposes it again; to rule it out, record declined or host_refused." if freed else ""
+
+
+def barred_now(run: Run, entry: int, session_id: str) -> str:
+    """Why a place that the run before gave is no option this morning, by the rules' own checks; "" where it is one."""
+    facts = run.facts
+    entry_id = str(facts.instance.column("patients", "entry_id")[entry])
+    alone = Allocation.of([Placement(entry_id, session_id)])
+    for screen in run.policy.screens:
+        for broken in screen.check(facts, alone):
+            return broken.message
+    if facts.instance.session_row[session_id] in closed_sessions(facts, run.conflicts):
+        return "the session takes nobody new, since a booking there does not fit or its data are damaged"
+    return ""
+
+
 def why(run: Run, entry_id: str, change: str, from_session: str) -> str:
     """One plain sentence: what the tables of this morning say about a place that changed."""
     facts = run.facts
@@ -88,10 +118,23 @@ def why(run: Run, entry_id: str, change: str, from_session: str) -> str:
         if pair in facts.standing.barred:
             said = "The patient declined" if facts.standing.barred[pair] == "declined" else "The host refused"
             return f"{said} {words}."
-    freed = facts.standing.freed.get((row, from_session))
-    if freed is not None:
-        return "The place was cancelled." if freed == "cancelled" else "The offer lapsed: it was not taken up in time."
+    if freed := freed_words(run, row, from_session):
+        return freed
+    barred = barred_now(run, row, from_session)
+    if barred:
+        return f"The place is possible no longer: {barred}."
+    fixed = [place for place in run.allocation.of_entry.get(entry_id, ()) if place.is_fixed]
+    if fixed:
+        return f"The entry is {fixed[0].state} in {fixed[0].session_id}."
+    asked = [
+        demand.words
+        for limit in run.policy.limits
+        for demand in limit.demands(facts)
+        if demand.entry_id == entry_id and demand.wanted != (from_session in demand.session_ids)
+    ]
+    if asked:
+        return f"A person asked for it: {'; '.join(asked)}."
     if change == "moved":
-        return "The plan as a whole is better with this place."
+        return "By itself the old place is still possible; the plan as a whole is better with this one."
     reasons = {item.entry_id: item.reason for item in run.unplaced}
     return reasons.get(entry_id, "")

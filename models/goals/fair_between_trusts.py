@@ -34,7 +34,8 @@ class FairBetweenTrusts(Goal):
 
     name: ClassVar[str] = "fair_between_trusts"
     sentence: ClassVar[str] = (
-        "The largest share of its long waiters that any trust has left without a place is as small as possible."
+        "The largest share that any trust leaves without a place, of its long waiters who could have one, "
+        "is as small as possible."
     )
     sense: ClassVar[Literal["min", "max"]] = "min"
     unit: ClassVar[str] = "hundredths of a percent"

@@ -73,7 +73,7 @@ class MaxTravel(Screen):
             limit = self.limit_of(facts, placement.entry_id)
             if minutes is None or minutes > limit:
                 journey = "unknown" if minutes is None else f"{minutes} minutes"
-                message = f"the journey is {journey}; the limit is {limit} minutes"
+                message = f"the journey to {placement.session_id} is {journey}; the limit is {limit} minutes"
                 violations.append(Violation(self.name, message, (placement.entry_id,)))
         return violations
 

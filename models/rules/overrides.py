@@ -51,7 +51,8 @@ class Override:
         return self.site_code in ("", site_code)
 
     def __str__(self) -> str:
-        return f"{self.entry_id} {self.action} go to {self.target} ({self.who}: {self.reason})"
+        action = "must" if self.action == "must" else "must never"
+        return f"{self.entry_id} {action} go to {self.target} ({self.who}: {self.reason})"
 
 
 class Overrides(Limit):

@@ -79,7 +79,7 @@ class SameService(Screen):
             offered = (session["care_kind"], session["service_code"])
             host = instance.site[session["site_code"]]["provider_code"]
             if wanted != offered:
-                message = f"needs {wanted}, the session is for {offered}"
+                message = f"needs {' '.join(wanted)}; {placement.session_id} is for {' '.join(offered)}"
             elif patient["service_code"] in self.pooled_codes and host != patient["home_provider"]:
                 message = f"{patient['service_code']} is a pooled code and the session is not at home"
             else:

@@ -201,6 +201,59 @@ def test_a_pin_of_a_held_entry_is_refused_so_that_the_run_goes_on(tmp_path: Path
     assert intake.instance.table("overrides")["entry_id"].tolist() == ["e2"]
 
 
+def test_a_row_that_holds_for_its_id_has_its_wrong_site_blanked_too(tmp_path: Path) -> None:
+    """What is accepted is read the same way again, though the refused row that made the id doubtful is gone then."""
+    twice = ({}, {"entry_id": "e2"}, {"entry_id": "e2", "care_kind": "2026-02-30"})
+    booked = {"entry_id": "e2", "session_id": "s2", "site_code": "RXX"}
+    intake = build.read(tmp_path / "first", build.tables(twice, commitments=[booked]))
+    assert build.held(intake) == {"e2"}
+    assert intake.instance.table("commitments")["site_code"].tolist() == [""]
+    write_instance(intake.instance, tmp_path / "again")
+    assert read_instance(tmp_path / "again").instance.fingerprint == intake.instance.fingerprint
+
+
+def test_a_pin_that_a_later_veto_takes_back_is_told_and_left_out(tmp_path: Path) -> None:
+    later = {"recorded_on": "2026-01-31"}
+    overrides: list[build.Row] = [
+        {"action": "must"},
+        later,
+        {"action": "must", "session_id": "s2"},
+        {"action": "must", "entry_id": "e2"},
+        {"entry_id": "e2"},
+        {"action": "must", "entry_id": "e3"},
+        {"entry_id": "e3", **later},
+        {"action": "must", "entry_id": "e3", "recorded_on": "2026-02-01"},
+    ]
+    intake = build.read(tmp_path, build.tables(overrides=overrides))
+    kept = intake.instance.table("overrides")[["entry_id", "session_id", "action"]].to_numpy().tolist()
+    assert sorted(kept) == [
+        ["e1", "s1", "never"],
+        ["e1", "s2", "must"],
+        ["e2", "s1", "must"],
+        ["e2", "s1", "never"],
+        ["e3", "s1", "must"],
+        ["e3", "s1", "must"],
+    ], "of one moment both stay, and stop the run"
+    told = intake.quarantine[["row", "column", "value", "problem", "hint", "effect"]].to_numpy().tolist()
+    said = "is taken back by a later row for the same place"
+    assert told == [
+        [2, "action", "must", said, "row 3 says never", "row_refused"],
+        [8, "action", "never", said, "row 9 says must", "row_refused"],
+    ]
+    assert build.held(intake) == set()
+
+
+def test_a_pin_whose_site_is_not_that_of_its_session_holds_its_entry(tmp_path: Path) -> None:
+    intake = build.read(
+        tmp_path, build.tables(overrides=[{"site_code": "RAA01"}, {"entry_id": "e2", "site_code": "RBB01"}])
+    )
+    assert build.held(intake) == {"e1"}
+    told = intake.quarantine[intake.quarantine["table"] == "overrides"]
+    assert told[["column", "problem", "hint"]].to_numpy().tolist() == [
+        ["site_code", "is not the site of the session", "the session is at RBB01"]
+    ]
+
+
 @pytest.mark.parametrize(
     ("requires", "who"),
     [

@@ -211,7 +211,7 @@ def test_pairs_that_no_rule_allows_are_violations_and_the_rest_is_improved(tmp_p
     placed = {place[0] for item in found.improvements if item.kind == "place" for place in item.places}
     assert placed == {"e2", "e4"}
     lines = review_lines(found, facts.instance)
-    assert "  max_travel: the journey is 30 minutes; the limit is 20 minutes (e2)" in lines
+    assert "  max_travel: the journey to s2 is 30 minutes; the limit is 20 minutes (e2)" in lines
     assert "Without 3 places the rest keeps every rule: e2 in s2, e3 in s1, e1 in s2." in lines
     assert json.loads(json.dumps(review_figures(found)))["passed"] is False
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from allocator.report.changes import CHANGE_COLUMNS
+from allocator.report.changes import CHANGE_COLUMNS, why
 from allocator.report.people import wait_band
 from allocator.report.safe import read_csv
 from allocator.report.sessions import options_of, sessions_table
 from allocator.report.tables import act_by, allocation_table, next_step
 from allocator.report.write import write_run
+from tests.build import Row
 from tests.report.sample import sample_facts, sample_intake, sample_run, usual_run
 
 CONTRACT = {
@@ -201,6 +203,50 @@ def test_changes_say_that_a_place_was_cancelled_or_its_offer_lapsed(
     write_run(sample_run(sample_facts(commitments=[row])), None, tmp_path / "today", tmp_path / "before")
     changes = read_csv(tmp_path / "today" / "changes.csv").set_index("entry_id")
     assert changes.loc["e1", ["change", "why"]].tolist() == ["moved", said]
+
+
+def test_a_cancelled_place_that_is_proposed_again_is_kept_and_says_so(tmp_path: Path) -> None:
+    write_run(sample_run(sample_facts(commitments=()), plan={"e1": "s1"}), None, tmp_path / "before")
+    row = {"entry_id": "e1", "session_id": "s1", "recorded_on": "2026-01-30", "state": "cancelled"}
+    today = sample_run(sample_facts(commitments=[row]), plan={"e1": "s1"})
+    write_run(today, None, tmp_path / "today", tmp_path / "before")
+    changes = read_csv(tmp_path / "today" / "changes.csv").set_index("entry_id")
+    assert changes.loc["e1", ["change", "why"]].tolist() == [
+        "kept",
+        "The place was cancelled. The plan proposes it again; to rule it out, record declined or host_refused.",
+    ]
+
+
+@pytest.mark.parametrize("change", ["moved", "lost"])
+@pytest.mark.parametrize(
+    ("cells", "overrides", "said"),
+    [
+        (
+            {"min_notice_days": 40},
+            (),
+            "The place is possible no longer: s1 is on 2026-03-10, too soon for 40 days' notice",
+        ),
+        (
+            {"transfer_consent": "no"},
+            (),
+            "The place is possible no longer: placed away from home at RBB; consent to a transfer: no",
+        ),
+        (
+            {},
+            [{"action": "never", "session_id": "s1", "entry_id": "e1", "who": "Ann", "reason": "asked"}],
+            "A person asked for it: e1 must never go to session s1 (Ann: asked).",
+        ),
+        ({}, (), "By itself the old place is still possible; the plan as a whole is better with this one."),
+    ],
+)
+def test_changes_say_why_the_old_place_is_gone(cells: Row, overrides: Sequence[Row], said: str, change: str) -> None:
+    patients = [{"expected_minutes": 60, **cells}, {"expected_minutes": 60}]
+    sessions = [{"site_code": "RBB01", "date": "2026-03-10"}, {"date": "2026-03-24"}]
+    dated = [{"recorded_on": "2026-02-01", **row} for row in overrides]
+    facts = sample_facts(patients=patients, sessions=sessions, commitments=(), overrides=dated)
+    run = sample_run(facts, {"e1": "s2"} if change == "moved" else {}, {"e1": "full", "e2": "full"})
+    wanted = "Because of full." if change == "lost" and said.startswith("By itself") else said
+    assert why(run, "e1", change, "s1").startswith(wanted)
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,8 @@ def test_check_gives_both_numbers() -> None:
     plan = Allocation.of([Placement("e1", "s2"), Placement("e1", "s3")])
     messages = [item.message for item in screen.check(facts, plan)]
     assert messages == [
-        "the journey is 61 minutes; the limit is 60 minutes",
-        "the journey is unknown; the limit is 60 minutes",
+        "the journey to s2 is 61 minutes; the limit is 60 minutes",
+        "the journey to s3 is unknown; the limit is 60 minutes",
     ]
 
 

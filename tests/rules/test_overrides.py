@@ -92,7 +92,7 @@ def test_booking_that_is_ruled_out_stays_is_a_conflict_and_its_session_stays_ope
     assert allows(RULE, facts, "e2-s1")
     (conflict,) = RULE.conflicts(facts)
     assert (conflict.entry_id, conflict.session_id) == ("e1", "s1")
-    assert conflict.problem == "it is booked, yet e1 never go to site RAA01 (Ann: surgeon asked)"
+    assert conflict.problem == "it is booked, yet e1 must never go to site RAA01 (Ann: surgeon asked)"
     assert closed_sessions(facts, [conflict]) == frozenset()
 
 

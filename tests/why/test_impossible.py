@@ -47,7 +47,7 @@ def test_pin_to_a_site_that_two_rules_close_together_names_both() -> None:
 def test_pin_against_a_veto_or_a_booking_names_it() -> None:
     pin, veto = override("must", session_id="s1"), override("never", site_code="RBB01")
     (found,) = impossible_pins(make_facts([{}], [FAR], overrides=[pin, veto]), DAILY)
-    assert found.parts[1:] == ("e1 never go to site RBB01 (Ann: surgeon asked)",)
+    assert found.parts[1:] == ("e1 must never go to site RBB01 (Ann: surgeon asked)",)
     facts = make_facts([{}], [FAR, {}], overrides=[pin], commitments=[booked("e1", "s2")])
     (found,) = impossible_pins(facts, DAILY)
     assert found.parts[1:] == ("e1 is booked in s2",)
