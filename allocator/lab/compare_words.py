@@ -45,8 +45,10 @@ def comparison_lines(found: Comparison) -> list[str]:
     lines += [f"{people(found.same)} keep the place they have.", ""]
     lines += [*(goal_line(goal) for goal in found.goals), "", EACH_AMONG]
     for name, rows in found.groups.items():
-        lines += ["", f"{GROUP_WORDS[name]}:"]
-        lines += [group_line(row) for row in rows if row.gains or row.loses or row.moves]
+        told = [group_line(row) for row in rows if row.gains or row.loses or row.moves]
+        same = len(rows) - len(told)
+        rest = [f"  {plural(same, 'group')} without a change."] if same else []
+        lines += ["", f"{GROUP_WORDS[name]}:", *told, *rest]
     return lines
 
 

@@ -72,7 +72,8 @@ def displaced_words(displaced: Sequence[Displaced]) -> str:
         else f"{item.entry_id} would lose {item.session_id}"
         for item in displaced
     ]
-    more = [f"{len(told) - MOST_NAMED} more would move or lose a place"] if len(told) > MOST_NAMED else []
+    rest = len(told) - MOST_NAMED
+    more = [f"{rest} more would move or lose a place (perhaps fewer would do)"] if rest > 0 else []
     return ", ".join([*told[:MOST_NAMED], *more])
 
 

@@ -82,6 +82,7 @@ def test_run_compared_with_itself_changes_nothing(runs: tuple[Run, Run]) -> None
     assert same.people == ()
     assert same.same == len(places_of(runs[0].allocation))
     assert all(goal.a == goal.b and goal.verdict == "same" and goal.low == goal.high == 0 for goal in same.goals)
+    assert comparison_lines(same)[-2:] == ["By wait band on the morning of the plan:", "  2 groups without a change."]
 
 
 def test_one_question_has_one_best_until_the_two_plans_part(runs: tuple[Run, Run]) -> None:
