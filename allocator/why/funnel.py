@@ -21,9 +21,10 @@ from allocator.words import plural
 
 @dataclass(frozen=True)
 class Step:
-    """One screen: of the entry's sessions it removed so many; `nearest` says the miss that is the smallest.
+    """One screen: of the entry's sessions it removed so many.
 
-    words  what those sessions are: "too far away"
+    words    what those sessions are: "too far away"
+    nearest  the smallest miss: of those that it removed alone, where there are any, else of all
     """
 
     rule: str
@@ -86,10 +87,12 @@ def funnel(case: Case, entry: int, sessions: Ints, kept: dict[str, Bools]) -> Fu
     for screen in case.policy.screens:
         gone = np.flatnonzero(~kept[screen.name])
         if len(gone):
-            session_ids = [str(session_id) for session_id in case.session_ids[sessions[gone]]]
+            alone = gone[failed[gone] == 1]
+            near = alone if len(alone) else gone
+            session_ids = [str(session_id) for session_id in case.session_ids[sessions[near]]]
             misses = [screen.miss(case.facts, entry_id, session_id) for session_id in session_ids]
             told = nearest_miss(case.facts, session_ids, misses)
-            steps.append(Step(screen.name, screen.ruled_out, len(gone), int((failed[gone] == 1).sum()), told))
+            steps.append(Step(screen.name, screen.ruled_out, len(gone), len(alone), told))
     shut = np.flatnonzero(~kept[IN_CONFLICT])
     if len(shut):
         steps.append(Step(IN_CONFLICT, CLOSED, len(shut), int((failed[shut] == 1).sum()), ""))

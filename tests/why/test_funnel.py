@@ -58,6 +58,17 @@ def test_nearest_miss_names_the_site_the_range_and_the_limit() -> None:
     assert re.fullmatch(r"2 sessions at Alpha General are 3 to 6 days too soon for 14 days' notice .*", step.nearest)
 
 
+def test_nearest_miss_is_of_a_session_that_nothing_else_removes_where_there_is_one() -> None:
+    """s1 is on the first day and 30 minutes away, both too near; s2 is as far, and on a day that does."""
+    sessions = [{"site_code": "RBB01", "date": "2026-02-03"}, {"site_code": "RBB01"}]
+    steps = {
+        step.rule: step for step in funnel_of(greedy(make_facts([{"max_travel_minutes": 25}], sessions)), "e1").steps
+    }
+    assert (steps["max_travel"].removed, steps["max_travel"].alone) == (2, 1)
+    assert steps["max_travel"].nearest == "1 session at Beta General is 30 minutes away; the limit is 25"
+    assert (steps["dates"].alone, steps["dates"].nearest[:30]) == (0, "1 session at Beta General is 1")
+
+
 def test_entry_without_a_session_of_its_service_has_an_empty_funnel() -> None:
     case = greedy(make_facts([{"service_code": "999"}], [{}]))
     found = funnel_of(case, "e1")
