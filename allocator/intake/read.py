@@ -95,7 +95,8 @@ def _related(drafts: Drafts, info: InstanceInfo, numbers: Mapping[str, tuple[str
     patients, listed = emergencies(drafts["patients"])
     entries = checked_entries(patients, sorted(providers), successor, numbers)
     entries = checked_requirements(entries)
-    site_codes = frozenset(sites.column("site_code")) - {""}
+    # Only those that are accepted: what is accepted is to be read the same way again.
+    site_codes = frozenset(sites.column("site_code")[sites.accepted]) - {""}
     unavailable, entries = checked_mentions(drafts["unavailable"], entries, sessions, site_codes)
     overrides, entries = checked_mentions(drafts["overrides"], entries, sessions, site_codes)
     settled, entries = checked_commitments(drafts["commitments"], entries, sessions, site_codes, info.plan_date)

@@ -212,6 +212,21 @@ def test_a_row_that_holds_for_its_id_has_its_wrong_site_blanked_too(tmp_path: Pa
     assert read_instance(tmp_path / "again").instance.fingerprint == intake.instance.fingerprint
 
 
+def test_a_site_that_was_refused_is_no_known_site(tmp_path: Path) -> None:
+    """Who declined it, or is ruled out there, is held: the site may be another under this code tomorrow."""
+    rows = build.tables(
+        sessions=({}, {"site_code": "RAA01"}),
+        commitments=[{"session_id": "", "state": "declined"}],
+        overrides=[{"entry_id": "e2", "session_id": "", "site_code": "RBB01"}],
+    )
+    for row in rows["organisations"]:
+        row["provider_code"] = row["provider_code"].replace("RBB", "NULL")
+    intake = build.read(tmp_path / "first", rows)
+    assert build.held(intake) == {"e1", "e2"}
+    write_instance(intake.instance, tmp_path / "again")
+    assert read_instance(tmp_path / "again").instance.fingerprint == intake.instance.fingerprint
+
+
 def test_a_pin_that_a_later_veto_takes_back_is_told_and_left_out(tmp_path: Path) -> None:
     later = {"recorded_on": "2026-01-31"}
     overrides: list[build.Row] = [
