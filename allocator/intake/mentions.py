@@ -103,18 +103,26 @@ def held_for(draft: Draft, meant: Meant, damaged: Bools) -> dict[int, str]:
     }
 
 
-def checked_mentions(
+def checked_unavailable(draft: Draft, entries: Entries) -> tuple[Draft, Entries]:
+    """Damaged rows are left out, and hold whom they speak of."""
+    return _without_damaged(*resolved(draft, entries), entries)
+
+
+def checked_overrides(
     draft: Draft, entries: Entries, sessions: Draft, site_codes: Collection[str]
 ) -> tuple[Draft, Entries]:
-    """unavailable and overrides: damaged rows are left out, and hold whom they speak of."""
+    """Damaged rows are left out, and hold whom they speak of; so are rows that a later one takes back."""
     draft, meant = resolved(draft, entries)
-    overrides = draft.table.name == "overrides"
-    if overrides:
-        draft = _known_target(draft, sessions, site_codes)
+    draft, entries = _without_damaged(_known_target(draft, sessions, site_codes), meant, entries)
+    return _taken_back(draft), entries
+
+
+def _without_damaged(draft: Draft, meant: Meant, entries: Entries) -> tuple[Draft, Entries]:
+    """Leave damaged rows out, and hold whom they speak of."""
     damaged = damaged_rows(draft, meant)
     draft = no_such_entry(draft, meant, entries).refuse(np.flatnonzero(draft.held))
     held = hold(entries.draft, held_for(draft, meant, damaged))
-    return _taken_back(draft) if overrides else draft, replace(entries, draft=held)
+    return draft, replace(entries, draft=held)
 
 
 def _known_target(overrides: Draft, sessions: Draft, site_codes: Collection[str]) -> Draft:

@@ -19,7 +19,12 @@ from allocator.intake.draft import Draft
 from allocator.intake.entries import checked_entries, checked_requirements, emergencies
 from allocator.intake.identities import numbers_of_entries, without_nhs_numbers
 from allocator.intake.info import read_info
-from allocator.intake.mentions import checked_commitments, checked_mentions, without_pins_of_held
+from allocator.intake.mentions import (
+    checked_commitments,
+    checked_overrides,
+    checked_unavailable,
+    without_pins_of_held,
+)
 from allocator.intake.raw import RawTable
 from allocator.intake.result import Intake
 from allocator.intake.sources import find_sources, read_tables
@@ -97,8 +102,8 @@ def _related(drafts: Drafts, info: InstanceInfo, numbers: Mapping[str, tuple[str
     entries = checked_requirements(entries)
     # Only those that are accepted: what is accepted is to be read the same way again.
     site_codes = frozenset(sites.column("site_code")[sites.accepted]) - {""}
-    unavailable, entries = checked_mentions(drafts["unavailable"], entries, sessions, site_codes)
-    overrides, entries = checked_mentions(drafts["overrides"], entries, sessions, site_codes)
+    unavailable, entries = checked_unavailable(drafts["unavailable"], entries)
+    overrides, entries = checked_overrides(drafts["overrides"], entries, sessions, site_codes)
     settled, entries = checked_commitments(drafts["commitments"], entries, sessions, site_codes, info.plan_date)
     claims = lost_claims(settled, entries, sessions, info.plan_date)
     settled = with_room_taken(said_of_nobody(settled, entries, sessions, info.plan_date), claims)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from allocator.allocation import Allocation, Placement
 from allocator.answer import Run
+from allocator.demand import Demand
 from allocator.errors import UsageError
+from allocator.explain import CLOSED
 from allocator.report.safe import cell, plain_text, read_csv
 from allocator.rule import closed_sessions
 
@@ -43,6 +47,7 @@ def changes_table(run: Run, allocation: pd.DataFrame, previous: Path) -> pd.Data
         raise UsageError(f'"{file}" has no column {", ".join(missing)}: it was not written by a run.')
     before = _places(earlier)
     now = _places(allocation)
+    today = Today.of(run)
     rows = []
     for entry_id in sorted(before.keys() | now.keys()):
         old, new = before.get(entry_id, [_NOWHERE]), now.get(entry_id, [_NOWHERE])
@@ -53,7 +58,7 @@ def changes_table(run: Run, allocation: pd.DataFrame, previous: Path) -> pd.Data
             continue
         source, target = (went or old)[0], (came or new)[0]
         change = "new" if source == _NOWHERE else "lost" if target == _NOWHERE else "moved"
-        rows.append((entry_id, change, *source, *target, why(run, entry_id, change, source[0])))
+        rows.append((entry_id, change, *source, *target, why(today, entry_id, change, source[0])))
     return pd.DataFrame(rows, columns=list(CHANGE_COLUMNS))
 
 
@@ -71,6 +76,31 @@ def _places(table: pd.DataFrame) -> dict[str, list[_Place]]:
     return {entry_id: sorted(places) for entry_id, places in found.items()}
 
 
+@dataclass(frozen=True, eq=False)
+class Today:
+    """A run, and what every sentence about it looks up.
+
+    closed   rows of sessions that take nobody new
+    asked    entry_id -> what people asked for by name
+    reasons  entry_id -> why it has no place
+    """
+
+    run: Run
+    closed: frozenset[int]
+    asked: Mapping[str, Sequence[Demand]]
+    reasons: Mapping[str, str]
+
+    @classmethod
+    def of(cls, run: Run) -> Today:
+        """What is looked up, made once."""
+        asked: dict[str, list[Demand]] = {}
+        for limit in run.policy.limits:
+            for demand in limit.demands(run.facts):
+                asked.setdefault(demand.entry_id, []).append(demand)
+        reasons = {item.entry_id: item.reason for item in run.unplaced}
+        return cls(run, closed_sessions(run.facts, run.conflicts), asked, reasons)
+
+
 def freed_words(run: Run, entry: int, session_id: str) -> str:
     """How a place that was offered or booked came free; "" where it did not."""
     freed = run.facts.standing.freed.get((entry, session_id))
@@ -86,22 +116,19 @@ def given_back(run: Run, entry_id: str, session_id: str) -> str:
     return f"{freed} The plan proposes it again; to rule it out, record declined or host_refused." if freed else ""
 
 
-def barred_now(run: Run, entry: int, session_id: str) -> str:
+def barred_now(today: Today, entry_id: str, session_id: str) -> str:
     """Why a place that the run before gave is no option this morning, by the rules' own checks; "" where it is one."""
-    facts = run.facts
-    entry_id = str(facts.instance.column("patients", "entry_id")[entry])
+    facts = today.run.facts
     alone = Allocation.of([Placement(entry_id, session_id)])
-    for screen in run.policy.screens:
+    for screen in today.run.policy.screens:
         for broken in screen.check(facts, alone):
             return broken.message
-    if facts.instance.session_row[session_id] in closed_sessions(facts, run.conflicts):
-        return "the session takes nobody new, since a booking there does not fit or its data are damaged"
-    return ""
+    return f"the session is {CLOSED}" if facts.instance.session_row[session_id] in today.closed else ""
 
 
-def why(run: Run, entry_id: str, change: str, from_session: str) -> str:
+def why(today: Today, entry_id: str, change: str, from_session: str) -> str:
     """One plain sentence: what the tables of this morning say about a place that changed."""
-    facts = run.facts
+    run, facts = today.run, today.run.facts
     row = facts.instance.entry_row.get(entry_id)
     if change == "new":
         return "A place was found."
@@ -120,21 +147,18 @@ def why(run: Run, entry_id: str, change: str, from_session: str) -> str:
             return f"{said} {words}."
     if freed := freed_words(run, row, from_session):
         return freed
-    barred = barred_now(run, row, from_session)
-    if barred:
+    if barred := barred_now(today, entry_id, from_session):
         return f"The place is possible no longer: {barred}."
     fixed = [place for place in run.allocation.of_entry.get(entry_id, ()) if place.is_fixed]
     if fixed:
         return f"The entry is {fixed[0].state} in {fixed[0].session_id}."
     asked = [
         demand.words
-        for limit in run.policy.limits
-        for demand in limit.demands(facts)
-        if demand.entry_id == entry_id and demand.wanted != (from_session in demand.session_ids)
+        for demand in today.asked.get(entry_id, ())
+        if demand.wanted != (from_session in demand.session_ids)
     ]
     if asked:
         return f"A person asked for it: {'; '.join(asked)}."
     if change == "moved":
         return "By itself the old place is still possible; the plan as a whole is better with this one."
-    reasons = {item.entry_id: item.reason for item in run.unplaced}
-    return reasons.get(entry_id, "")
+    return today.reasons.get(entry_id, "")

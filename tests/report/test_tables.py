@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from allocator.report.changes import CHANGE_COLUMNS, why
+from allocator.report.changes import CHANGE_COLUMNS, Today, why
 from allocator.report.people import wait_band
 from allocator.report.safe import read_csv
 from allocator.report.sessions import options_of, sessions_table
@@ -246,7 +246,7 @@ def test_changes_say_why_the_old_place_is_gone(cells: Row, overrides: Sequence[R
     facts = sample_facts(patients=patients, sessions=sessions, commitments=(), overrides=dated)
     run = sample_run(facts, {"e1": "s2"} if change == "moved" else {}, {"e1": "full", "e2": "full"})
     wanted = "Because of full." if change == "lost" and said.startswith("By itself") else said
-    assert why(run, "e1", change, "s1").startswith(wanted)
+    assert why(Today.of(run), "e1", change, "s1").startswith(wanted)
 
 
 @pytest.mark.parametrize(
