@@ -116,6 +116,7 @@ class Progress:
     value: int | None = None
     bound: int | None = None
     gap: float | None = None
+    unit: str = ""
     places: Callable[[], Pairs] | None = field(default=None, compare=False)
 
 

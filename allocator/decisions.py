@@ -169,6 +169,9 @@ def parse(
             problems.append(f'given {name} "{cells[name]}", wanted a date such as 2026-02-03.')
     if expires_on and recorded_on and expires_on.date() < recorded_on.date():
         problems.append(f"expires_on {expires_on.date()} is before recorded_on {recorded_on.date()}.")
+    # A run of the past is decided about on a later day, and one of the future before it: neither is a mistake.
+    if recorded_on and recorded_on.date() > max(instance.info.horizon_end, dt.date.today()):
+        problems.append(f"recorded_on {recorded_on.date()} is in the future. Maybe the year is wrong.")
     if expires_on and state != "offered":
         problems.append(f"expires_on is given for {state}; only an offer expires.")
     if recorded_on is None:

@@ -46,11 +46,12 @@ class Stopwatch:
         value: int | None = None,
         bound: int | None = None,
         gap: float | None = None,
+        unit: str = "",
         chosen: Bools | None = None,
     ) -> None:
         """Tell people where the run is; `chosen` (n_options,) are the placements of the best plan so far."""
         places = None if self.named is None or chosen is None else partial(self.named, chosen)
-        self._report(Progress(stage, self.elapsed, goal, value, bound, gap, places))
+        self._report(Progress(stage, self.elapsed, goal, value, bound, gap, unit, places))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from allocator.answer import Progress, Reporter
+from allocator.words import quantity
 from api.words import gap_words
 
 STAGES = {
@@ -50,8 +51,9 @@ def sentence(progress: Progress) -> str:
     """One line for people."""
     text = f"{progress.seconds:6.1f} s  {STAGES.get(progress.stage, progress.stage)}"
     if progress.goal:
-        text += f": {progress.goal} = {progress.value:,}" if progress.value is not None else f": {progress.goal}"
+        told = "" if progress.value is None else f" = {quantity(progress.value, progress.unit)}"
+        text += f": {progress.goal}{told}"
         if progress.bound is not None:
             gap = "" if progress.gap is None else f", gap {gap_words(progress.gap)}"
-            text += f" (bound so far {progress.bound:,}{gap})"
+            text += f" (bound so far {quantity(progress.bound, progress.unit)}{gap})"
     return text

@@ -132,6 +132,7 @@ def test_several_steps_of_one_day_are_taken_in_their_order(run_folder: Path, tmp
         ("e1,s1,,offered,nurse,,2026-02-02,", 'given decided_by "nurse"'),
         ("e1,s1,,offered,hub,,soon,", 'given recorded_on "soon", wanted a date'),
         ("e1,s1,,offered,hub,,2026-02-30,", 'given recorded_on "2026-02-30"'),
+        ("e1,s1,,offered,hub,,2226-02-03,", "recorded_on 2226-02-03 is in the future"),
         ("e1,s1,,offered,hub,,2026-02-03,2026-02-02", "expires_on 2026-02-02 is before recorded_on"),
         ("e1,s1,,booked,hub,,2026-02-03,2026-02-05", "only an offer expires"),
         ("e1,,,offered,hub,,2026-02-02,", "neither session_id nor site_code"),

@@ -45,4 +45,4 @@ class Plan:
         value = goal.value(self.columns)
         gap = None if bound is None else gap_between(value, bound, goal.base)
         self.trace.append(TracePoint(watch.elapsed, goal.label, value, bound, gap))
-        watch.tell(stage, goal.label, value, bound, gap, self.chosen)
+        watch.tell(stage, goal.label, value, bound, gap, goal.unit, self.chosen)

@@ -71,7 +71,7 @@ def test_in_bulk_all_are_recorded_or_none(
 
 
 def test_the_same_decision_sent_again_is_recorded_once(decide: Any, places: Any) -> None:
-    decision = pair(places[0], "booked", recorded_on="2099-01-01T08:00:00")
+    decision = pair(places[0], "booked", recorded_on="2026-06-01T08:00:00")
     assert decide(decision).json() == {"recorded": 1, "standing_already": 0}
     assert decide(decision).json() == {"recorded": 0, "standing_already": 1}
 

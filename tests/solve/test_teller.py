@@ -150,10 +150,12 @@ def test_a_goal_that_is_proven_without_prices_takes_no_time() -> None:
 
 
 def test_bound_and_gap_reach_the_command_line_and_the_service() -> None:
-    progress = Progress("solve", 12.4, "urgent_delay", 11276, 11194, 0.0073)
-    assert sentence(progress) == "  12.4 s  Planning: urgent_delay = 11,276 (bound so far 11,194, gap 0.7%)"
+    progress = Progress("solve", 12.4, "urgent_delay", 11276, 11194, 0.0073, "days")
+    assert sentence(progress) == "  12.4 s  Planning: urgent_delay = 11,276 days (bound so far 11,194 days, gap 0.7%)"
     assert message_of(progress)["gap"] == 0.0073
-    assert sentence(Progress("solve", 1.0, "spend", 5, 0, 3.0)).endswith("= 5 (bound so far 0, gap loose)")
+    assert sentence(Progress("solve", 1.0, "spend", 512_345, 0, 3.0, "pence")).endswith(
+        ": spend = £5,123 (bound so far £0, gap loose)"
+    )
 
 
 def longest_silence(seen: list[Progress]) -> float:
