@@ -60,7 +60,9 @@ def group_labels(instance: Instance, column: str) -> Array:
     known = list(instance.frames["patients"].columns)
     if column not in known:
         raise UsageError(f'patients has no column "{column}" to group by.{maybe(column, known)}')
-    return np.array([group_label(value) for value in instance.column("patients", column)], dtype=object)
+    code, values = pd.factorize(instance.column("patients", column))
+    labels = np.array([*(group_label(value) for value in values), UNKNOWN], dtype=object)
+    return labels[code]  # an empty cell has -1, the last one
 
 
 def kept_share(tolerance: float) -> Fraction:

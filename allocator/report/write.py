@@ -75,7 +75,8 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 def write_files(run: Run, intake: Intake | None, folder: Path, previous: Path | None) -> None:
     """Write every file of a run into an empty folder; run.json, with the hashes of all others, comes last."""
-    options, (changes, prices) = options_of(run), changes_and_prices(run)
+    options = options_of(run)
+    changes, prices = changes_and_prices(run, options)
     allocation, sessions = allocation_table(run), sessions_table(run, options)
     wanted = data_wanted_table(run, options)
     summary = summarise(run, intake, sessions, wanted, prices)

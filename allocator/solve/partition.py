@@ -10,9 +10,7 @@ Source: normalised cuts (Shi and Malik, 2000); docs/decisions/0031-regions.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
@@ -71,42 +69,44 @@ def cut_into_regions(model: Model, most: int) -> Regions:
     ties = sparse.csr_array(into.T @ ties_of(model, of_rows) @ into)
     ties.setdiag(0.0)
     ties.sort_indices()
-    of_unit, of_session = cut_units(ties, size, most), unit[model.alike]
-    best = regions_of(model, of_unit[of_session])
+    of_unit, of_session, must = cut_units(ties, size, most), unit[model.alike], where_they_must(model)
+    best = regions_of(model, must, of_unit[of_session])
     least = losses(model, best)
     for _ in range(REFINEMENTS):
-        of_unit = where_needed(model, of_unit, of_session, size)
+        of_unit = where_needed(model, must, of_unit, of_session, size)
         if np.bincount(of_unit, size).max(initial=0) > TOO_LARGE * most:
             break
-        found = regions_of(model, of_unit[of_session])
+        found = regions_of(model, must, of_unit[of_session])
         if (lost := losses(model, found)) >= least:
             break
         best, least = found, lost
     return lending(model, best)
 
 
-def regions_of(model: Model, of_session: Ints) -> Regions:
+def regions_of(model: Model, must: Bools, of_session: Ints) -> Regions:
     """Regions from the region of every session (n_sessions,)."""
     number = int(of_session.max(initial=0)) + 1
-    return Regions(number, of_session, homes_of(model, of_session, number, LOCAL))
+    return Regions(number, of_session, homes_of(model, must, of_session, number, LOCAL))
 
 
 def losses(model: Model, regions: Regions) -> tuple[float, int]:
     """The largest share of its options that a group of one region has across a border, and how many cross one."""
     crossing = regions.of_session[model.session] != regions.of_entry[model.entry]
-    shares = [crossing[option].mean() for option, _ in local_groups(model, regions.of_entry)]
-    return float(max(shares, default=0.0)), int(np.count_nonzero(crossing))
+    stay, cross = counts_of_groups(model, crossing, 2)[local_groups(model, regions.of_entry, regions.number)[0]].T
+    return float((cross / (stay + cross)).max(initial=0.0)), int(np.count_nonzero(crossing))
 
 
-def local_groups(model: Model, homes: Ints) -> Iterator[tuple[Ints, int]]:
-    """(options, region) of every group whose options are, nearly all, of people of one region; homes (n_entries,)."""
+def local_groups(model: Model, homes: Ints, number: int) -> tuple[Ints, Ints]:
+    """Groups whose options are, nearly all, of people of one region, and which; homes (n_entries,)."""
+    people = counts_of_groups(model, homes.astype(np.int32)[model.entry], number)
+    local = np.flatnonzero(people.max(axis=1) > LOCAL * people.sum(axis=1))
+    return local, people[local].argmax(axis=1)
+
+
+def counts_of_groups(model: Model, kind: Array, number: int) -> Ints:
+    """(n_groups, number) how many options of each kind (n_options,) are in each group."""
     groups = model.rows.members
-    for start, stop in pairwise(groups.indptr.tolist()):
-        option = groups.indices[start:stop]
-        option = option[option < model.n_options]
-        people = np.bincount(homes[model.entry[option]], minlength=1)
-        if people.max() > LOCAL * len(option):
-            yield option, int(people.argmax())
+    return _counts_of_groups(groups.indptr, groups.indices, kind.astype(np.int32, copy=False), number)
 
 
 def lending(model: Model, regions: Regions) -> Regions:
@@ -117,7 +117,10 @@ def lending(model: Model, regions: Regions) -> Regions:
     of_session, kind = regions.of_session.copy(), model.alike[model.session]
     n_kinds = n_kinds_of(model)
     options = np.bincount(kind, minlength=n_kinds)
-    for option, home in local_groups(model, regions.of_entry):
+    groups = model.rows.members
+    for group, home in zip(*local_groups(model, regions.of_entry, regions.number), strict=True):
+        option = groups.indices[groups.indptr[group] : groups.indptr[group + 1]]
+        option = option[option < model.n_options]
         away = option[of_session[model.session[option]] != home]
         if len(away) > LOSES_MUCH * len(option):
             wanted = np.bincount(kind[away], minlength=n_kinds) / np.maximum(options, 1)
@@ -128,18 +131,19 @@ def lending(model: Model, regions: Regions) -> Regions:
     return replace(regions, of_session=of_session)
 
 
-def where_needed(model: Model, of_unit: Ints, unit_of_session: Ints, size: Ints) -> Ints:
+def where_needed(model: Model, must: Bools, of_unit: Ints, unit_of_session: Ints, size: Ints) -> Ints:
     """(n_units,) the region of the group that has the largest share of its options in a unit; regions without any go.
 
     Where that is no large share, the region where most people are at home who could go there.
     """
     number = int(of_unit.max(initial=0)) + 1
-    homes = homes_of(model, of_unit[unit_of_session], number, MAJORITY)
-    unit = unit_of_session[model.session]
+    homes = homes_of(model, must, of_unit[unit_of_session], number, MAJORITY)
+    unit = unit_of_session.astype(np.int32)[model.session]
     people = np.bincount(homes[model.entry] + number * unit, minlength=number * len(of_unit)).reshape(-1, number)
     found, most = people.argmax(axis=1), np.full(len(of_unit), NEEDED)
-    for option, home in local_groups(model, homes):
-        share = np.bincount(unit[option], minlength=len(of_unit)) / len(option)
+    groups, home_of = local_groups(model, homes, number)
+    options = counts_of_groups(model, unit, len(of_unit))[groups]
+    for share, home in zip(options / options.sum(axis=1, keepdims=True), home_of, strict=True):
         found[share > most] = home
         most = np.maximum(most, share)
     return np.unique(np.where(size > 0, found, of_unit), return_inverse=True)[1]
@@ -152,7 +156,8 @@ def units_of(of_rows: tuple[Ints, Array, Floats], size: Ints, most: int) -> Ints
     """
     unit, weight = np.arange(len(size)), size.copy()
     ends, kinds, _ = of_rows
-    for row in np.argsort(np.diff(ends), kind="stable"):
+    width = np.diff(ends)
+    for row in np.argsort(width, kind="stable")[np.count_nonzero(width < 2) :]:
         units = np.unique(unit[kinds[ends[row] : ends[row + 1]]])
         if len(units) > 1 and weight[units].sum() <= LARGEST_UNIT * most:
             weight[units[0]] = weight[units].sum()
@@ -253,28 +258,29 @@ def second_vector(ties: sparse.csr_array, degree: Floats) -> Floats:
     return lined
 
 
-def homes_of(model: Model, of_session: Ints, number: int, local: float) -> Ints:
+def where_they_must(model: Model) -> Bools:
+    """(n_options,) fixed, or asked for by a row."""
+    rows = model.rows
+    asking = np.flatnonzero(rows.lower > rows.activity(model.column_lower))
+    asking = asking[priced_rows(model, 0)[asking]]
+    asked = rows.direct[asking].tocoo()
+    must = model.fixed.copy()
+    must[asked.col[(asked.data > 0) & (asked.col < model.n_options)]] = True
+    return must
+
+
+def homes_of(model: Model, must: Bools, of_session: Ints, number: int, local: float) -> Ints:
     """(n_entries,) region of each entry: where it must go; else where its groups are; else where most options are.
 
     People of a group that has more than `local` of its options in one region stay in it, with or without options there,
     so that a row over groups is of one region as well: shared out among several, the few places that it may be off
     would be none for the smaller.
     """
-    n_options, region = model.n_options, of_session[model.session]
-    rows, groups = model.rows, model.rows.members
-    asking = np.flatnonzero(rows.lower > rows.activity(model.column_lower))
-    asking = asking[priced_rows(model, 0)[asking]]
-    asked = rows.direct[asking].tocoo()
-    must = model.fixed.copy()
-    must[asked.col[(asked.data > 0) & (asked.col < n_options)]] = True
-    homes = _heaviest(model.entry, region, np.where(must, float(n_options), 1.0), model.n_entries, number)
-    votes = np.zeros((model.n_entries, number), dtype=np.int16)
-    for start, stop in pairwise(groups.indptr.tolist()):
-        member = groups.indices[start:stop]
-        member = member[member < n_options]
-        options = np.bincount(region[member], minlength=number)
-        if options.max(initial=0) > local * len(member):
-            votes[np.unique(model.entry[member]), options.argmax()] += 1
+    groups, region = model.rows.members, of_session.astype(np.int32)[model.session]
+    homes = _heaviest(model.entry, region, np.where(must, float(model.n_options), 1.0), model.n_entries, number)
+    options = counts_of_groups(model, region, number)
+    favourite = np.where(options.max(axis=1) > local * options.sum(axis=1), options.argmax(axis=1), -1)
+    votes = _votes(groups.indptr, groups.indices, model.entry, favourite, model.n_entries, number)
     free: Bools = votes.max(axis=1) > 0
     free[model.entry[must]] = False
     homes[free] = votes[free].argmax(axis=1)
@@ -294,6 +300,31 @@ def _heaviest(entry: Ints, region: Ints, weight: Floats, n_entries: int, number:
             for k in range(first, option + 1):
                 total[region[k]] = 0.0
             first = option + 1
+    return found
+
+
+@compiled
+def _counts_of_groups(indptr: Array, indices: Array, kind: Ints, number: int) -> Ints:
+    """(n_groups, number) how many options of each kind (n_options,) are in each group."""
+    found = np.zeros((len(indptr) - 1, number), dtype=np.int64)
+    for group in range(len(indptr) - 1):
+        for k in range(indptr[group], indptr[group + 1]):
+            if indices[k] < len(kind):
+                found[group, kind[indices[k]]] += 1
+    return found
+
+
+@compiled
+def _votes(indptr: Array, indices: Array, entry: Ints, favourite: Ints, n_entries: int, number: int) -> Ints:
+    """(n_entries, number) how many groups of each entry have this favourite region (n_groups,); -1 for none."""
+    found = np.zeros((n_entries, number), dtype=np.int64)
+    last = np.full(n_entries, -1, dtype=np.int64)
+    for group in range(len(indptr) - 1):
+        if favourite[group] >= 0:
+            for k in range(indptr[group], indptr[group + 1]):
+                if indices[k] < len(entry) and last[entry[indices[k]]] != group:
+                    last[entry[indices[k]]] = group
+                    found[entry[indices[k]], favourite[group]] += 1
     return found
 
 

@@ -40,7 +40,7 @@ from allocator.stopwatch import Stopwatch
 
 MOST_TOGETHER = 3_000_000
 """Options, near the best of their entry, to which everybody is moved in the end."""
-SHARES = (0.6, 0.85)
+SHARES = (0.6, 0.9)
 """Of what is left, for the regions; of what is left in the end, for moves over the borders."""
 CORRECTIONS, SHARE_OF_CORRECTION = 2, 0.12
 """How often prices are corrected across borders, and of what is left the seconds for each."""
@@ -194,13 +194,17 @@ def solve_regions(
     places: dict[Key, Place] = {}
     threads = max(1, limits.threads // crew.workers)
     waves = -(-regions.number // crew.workers)
-    end = watch.elapsed + SHARES[0] * watch.left
+    begun = watch.elapsed
+    end = begun + SHARES[0] * watch.left
 
     def tasks() -> Iterator[Task]:
+        allowed = 0.0
         for number, (part, place) in enumerate(parts_in_turn(model, regions)):
             key = ("region", number)
             places[key] = replace(place, column=place.option[:0])  # nobody will ask for its columns
-            seconds = max(0.0, end - watch.elapsed) / (waves - number // crew.workers)
+            wave, of_wave = divmod(number, crew.workers)
+            seconds = even_share(end - begun, watch.elapsed - begun, allowed, wave, waves)
+            allowed += 0.0 if of_wave else seconds
             task = Task(key, part, replace(limits, seconds=seconds, threads=threads, seed=limits.seed + number))
             del part, place  # handed over: of two regions none is kept here
             give_back()
@@ -218,6 +222,15 @@ def solve_regions(
         if not feasible(model, plan.columns) or feasible(model, joined):
             plan.columns = joined
         prices.update(joined_prices(model, [(places[key], answer) for key, answer in sorted(answers.items())]))
+
+
+def even_share(seconds: float, gone: float, allowed: float, wave: int, waves: int) -> float:
+    """What each region of a wave may take of these seconds, of which some are gone; waves before were `allowed` some.
+
+    Making parts and handing them over takes time too, and the last region is to have as much as the first.
+    """
+    lost = max(0.0, gone - allowed) / (wave + 1)
+    return max(0.0, (seconds - gone) / (waves - wave) - lost)
 
 
 def joined_prices(model: Model, found: list[tuple[Place, Solved]]) -> dict[int, Floats]:

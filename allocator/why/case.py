@@ -12,7 +12,7 @@ from allocator.answer import Certificate, Run
 from allocator.explain import block_labels, loaded
 from allocator.formulation import Formulation, Model, formulate
 from allocator.instance import Array, Bools, Floats, Ints
-from allocator.options import Facts, build_options
+from allocator.options import Facts, Options, build_options
 from allocator.policy import Policy
 from allocator.rule import Conflict, closed_sessions, find_conflicts
 from allocator.session_bound import local_rows
@@ -141,19 +141,29 @@ class Case:
         return [str(entry_id) for entry_id in waiting if entry_id not in self.allocation.of_entry]
 
 
-def case_of_run(run: Run) -> Case:
-    """The case of a run that has just been made."""
-    return case_of(run.facts, run.policy, run.allocation, run.certificate)
+def case_of_run(run: Run, options: Options) -> Case:
+    """The case of a run that has just been made, with the options built once more for its folder."""
+    return case_with(options, run.policy, run.conflicts, run.allocation, run.certificate)
 
 
 def case_of(facts: Facts, policy: Policy, allocation: Allocation, certificate: Certificate) -> Case:
     """The model is made anew from the tables, as verify does."""
     conflicts = find_conflicts(policy.limits, facts)
     options = build_options(facts, policy.screens, closed_sessions(facts, conflicts))
-    formulation = formulate(options, policy)
+    return case_with(options, policy, conflicts, allocation, certificate)
+
+
+def case_with(
+    options: Options,
+    policy: Policy,
+    conflicts: tuple[Conflict, ...],
+    allocation: Allocation,
+    certificate: Certificate,
+) -> Case:
+    """The model of these options, and the plan in it."""
     base = Allocation.from_options(options, options.fixed)
     plan = replace(base, placements=allocation.placements)
-    return Case(facts, policy, conflicts, formulation, plan, certificate)
+    return Case(options.facts, policy, conflicts, formulate(options, policy), plan, certificate)
 
 
 def helpful(model: Model) -> Bools:

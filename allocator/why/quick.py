@@ -13,6 +13,7 @@ import numpy as np
 
 from allocator.answer import Run
 from allocator.instance import Ints
+from allocator.options import Options
 from allocator.rule import Screen
 from allocator.why.candidates import Candidate, kept_out, missed, missed_once, with_place
 from allocator.why.case import Case, case_of_run, helpful
@@ -29,14 +30,15 @@ MOST_AUDITED = 5_000
 """Entries without a place, times options, up to which every change is audited."""
 
 
-def changes_and_prices(run: Run) -> tuple[dict[str, str], list[PinPrice]]:
+def changes_and_prices(run: Run, options: Options) -> tuple[dict[str, str], list[PinPrice]]:
     """For a run folder: entry_id -> its nearest change in words, and every pin with its price.
 
-    The model is made once more for it; a run of more than MOST_OPTIONS goes without, and says so of its pins.
+    The model of the run's `options` is made once more for it; a run of more than MOST_OPTIONS goes without, and says so
+    of its pins.
     """
     if run.n_options > MOST_OPTIONS:
         return {}, unpriced(run.facts, run.policy)
-    case = case_of_run(run)
+    case = case_of_run(run, options)
     told = dict.fromkeys(case.unplaced()[:MOST_ENTRIES], NONE_FOUND)
     told |= {entry_id: nearest.sentence() for entry_id, nearest in quick_changes(case).items()}
     return told, pin_prices(case)

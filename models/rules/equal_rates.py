@@ -66,9 +66,10 @@ class EqualRates(Limit):
         """(share without tolerance, tolerance) of every group, region by region."""
         names, region = np.unique(self._regions(options.instance).astype("str"), return_inverse=True)
         free = new_options(options)
+        groups = [group_labels(options.instance, column) for column in self.group_columns]
         for base in split_by(free, region[options.entry[free]]):
-            for column, tolerance in zip(self.group_columns, self.tolerances, strict=True):
-                for share in floors_within(options, group_labels(options.instance, column), base, 0.0, 1):
+            for column, tolerance, group in zip(self.group_columns, self.tolerances, groups, strict=True):
+                for share in floors_within(options, group, base, 0.0, 1):
                     if share.share < 1:
                         place = str(names[region[options.entry[base[0]]]])
                         yield replace(share, key=self._named(place, column, share.key)), tolerance

@@ -42,7 +42,7 @@ from allocator.solve.partition import (
     losses,
     units_of,
 )
-from allocator.solve.regions import solve_by_region
+from allocator.solve.regions import even_share, solve_by_region
 from allocator.stopwatch import Stopwatch
 from tests.models_of_arrays import RowList, model_of
 from tests.solve.errands import Errand, run_deadly, run_errand
@@ -88,10 +88,22 @@ def test_a_budget_of_the_whole_country_ties_no_town_to_another() -> None:
     assert (town == town[:, :1]).all()
 
 
+def test_the_last_region_has_as_much_time_as_the_first() -> None:
+    """Of 440 seconds ten regions with 8 of their own each, which nobody could know before the first: 36 for each."""
+    gone, given = 0.0, list[float]()
+    for wave in range(10):
+        gone += 8.0
+        given.append(even_share(440.0, gone, sum(given), wave, 10))
+        gone += given[-1]
+    assert given == pytest.approx([35.2, *[36.0] * 9], abs=1.0)
+    assert gone <= 440.0
+    assert even_share(10.0, 12.0, 9.0, 2, 4) == 0.0
+
+
 def test_people_stay_where_their_group_is() -> None:
     """The first four could go to as many sessions of the other town, which has the smaller number here."""
     model = two_towns()
-    homes = homes_of(model, np.repeat([1, 0], SESSIONS), 2, LOCAL)
+    homes = homes_of(model, model.fixed, np.repeat([1, 0], SESSIONS), 2, LOCAL)
     assert homes.tolist() == np.repeat([1, 0], ENTRIES).tolist()
 
 
