@@ -30,6 +30,7 @@ from allocator.options import Facts, build_options
 from allocator.peak_memory import PeakMemory
 from allocator.policy import Policy
 from allocator.run import allocate
+from allocator.solve.crew import leave_with_parent
 from benchmarks.measure import commit, machine
 from benchmarks.peers import PeerAnswer, solve_whole, started_worker
 from benchmarks.sketch import sketch_instance, sketch_policy
@@ -125,7 +126,7 @@ def jobs(scale: Scale) -> Iterator[Job]:
 
 def in_own_process(job: Job, work: Callable[[Job], Row]) -> Row:
     """Measure one row in a new process; where that dies, for want of memory mostly, the row says so."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=leave_with_parent) as pool:
         try:
             return pool.submit(work, job).result()
         except BrokenProcessPool:

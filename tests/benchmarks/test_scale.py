@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from functools import cache
 
@@ -40,6 +43,7 @@ from benchmarks.scale import (
     run_scale,
 )
 from benchmarks.sketch import sketch_instance, sketch_policy
+from tests.backends.test_worker import gone_soon
 
 JOB = Job("S", 11, "highs", 20.0, 1)
 OPTIMUM = 62_427_246
@@ -50,6 +54,12 @@ def small() -> tuple[Instance, Policy, Formulation]:
     instance = sketch_instance("S", 11)
     policy = sketch_policy(instance)
     return instance, policy, formulate(build_options(Facts(instance), policy.screens), policy)
+
+
+def tell_and_wait(job: Job) -> Row:
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+    return empty_row(job)
 
 
 def die(job: Job) -> Row:
@@ -116,6 +126,20 @@ def test_row_is_measured_in_another_process() -> None:
     row = in_own_process(JOB, echo)
     assert row.status.startswith("process ")
     assert row.status != f"process {os.getpid()}"
+
+
+def test_process_that_measures_ends_with_who_started_it() -> None:
+    """Killed, a benchmark left a run of a quarter of an hour behind, beside which the next ones were measured."""
+    program = (
+        "from benchmarks.scale import in_own_process\n"
+        "from tests.benchmarks.test_scale import JOB, tell_and_wait\n"
+        "in_own_process(JOB, tell_and_wait)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        measuring = int(started.stdout.readline())
+        started.kill()
+    assert gone_soon(measuring)
 
 
 def test_engine_comes_before_its_peers_on_every_seed() -> None:
