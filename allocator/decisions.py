@@ -97,6 +97,7 @@ def checked_decisions(
             continue
         if given is not None and not found:
             found = wrong_step(given, standing, instance.info.plan_date)
+            found += in_the_future(given, standing.get(given.pair), instance.info.horizon_end)
         if given is None or found:
             problems += [f"{where}: {problem}" for problem in found]
             continue
@@ -169,9 +170,6 @@ def parse(
             problems.append(f'given {name} "{cells[name]}", wanted a date such as 2026-02-03.')
     if expires_on and recorded_on and expires_on.date() < recorded_on.date():
         problems.append(f"expires_on {expires_on.date()} is before recorded_on {recorded_on.date()}.")
-    # A run of the past is decided about on a later day, and one of the future before it: neither is a mistake.
-    if recorded_on and recorded_on.date() > max(instance.info.horizon_end, dt.date.today()):
-        problems.append(f"recorded_on {recorded_on.date()} is in the future. Maybe the year is wrong.")
     if expires_on and state != "offered":
         problems.append(f"expires_on is given for {state}; only an offer expires.")
     if recorded_on is None:
@@ -224,6 +222,17 @@ def wrong_step(given: Commitment, latest: Mapping[Pair, Commitment], plan_date: 
         late = f"{told}: recorded_on {given.recorded_on} is before {before.recorded_on}, when it was {before.state}"
         return [f"{late}. Maybe the time of day is missing."]
     return []
+
+
+def in_the_future(given: Commitment, before: Commitment | None, horizon_end: dt.date) -> list[str]:
+    """Is the decision dated after today, here or in UTC, and after all that its run is about; nothing where not.
+
+    Of what stands with such a date already the next step has to be later still: it is no mistake of the decision.
+    """
+    latest = max(horizon_end, dt.date.today(), dt.datetime.now(dt.UTC).date())
+    if given.recorded_on.date() <= latest or (before is not None and before.recorded_on.date() > latest):
+        return []
+    return [f"recorded_on {given.recorded_on.date()} is in the future. Maybe the year is wrong."]
 
 
 def lapsed(commitment: Commitment, plan_date: dt.date) -> bool:

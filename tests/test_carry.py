@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from allocator import schema
 from allocator.allocation import fixed_placements
 from allocator.carry import CarryResult, carry
+from allocator.decisions import Commitment, checked_decisions
 from allocator.errors import AuditFailedError, InputError, UsageError
 from allocator.intake import read_instance, write_instance
 from allocator.intake.nhs_number import pseudonymous
@@ -151,6 +153,15 @@ def test_several_steps_of_one_day_are_taken_in_their_order(run_folder: Path, tmp
 def test_bad_decision_is_refused_with_its_line(run_folder: Path, tmp_path: Path, row: str, told: str) -> None:
     message = problems(run_folder, tmp_path / "tomorrow", row)
     assert told in message
+
+
+def test_what_stands_with_a_date_in_the_future_can_be_decided_on() -> None:
+    """The next step must not be before it, and may not be refused for being as late."""
+    instance = make_facts(PATIENTS, SESSIONS).instance
+    booked = Commitment("e1", "s1", "", "booked", "hub", "", dt.datetime(2226, 2, 3))
+    cells = {"entry_id": "e1", "session_id": "s1", "state": "treated", "recorded_on": "2226-02-03T00:00:01"}
+    (decided,) = checked_decisions([("line 2", cells)], instance, [booked])
+    assert decided.state == "treated"
 
 
 def test_all_bad_rows_are_listed_and_nothing_is_written(run_folder: Path, tmp_path: Path) -> None:

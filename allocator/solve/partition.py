@@ -92,7 +92,8 @@ def regions_of(model: Model, must: Bools, of_session: Ints) -> Regions:
 def losses(model: Model, regions: Regions) -> tuple[float, int]:
     """The largest share of its options that a group of one region has across a border, and how many cross one."""
     crossing = regions.of_session[model.session] != regions.of_entry[model.entry]
-    stay, cross = counts_of_groups(model, crossing, 2)[local_groups(model, regions.of_entry, regions.number)[0]].T
+    local, _ = local_groups(model, regions.of_entry, regions.number)
+    stay, cross = counts_of_groups(model, crossing, 2)[local].T
     return float((cross / (stay + cross)).max(initial=0.0)), int(np.count_nonzero(crossing))
 
 

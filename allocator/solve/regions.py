@@ -194,8 +194,7 @@ def solve_regions(
     places: dict[Key, Place] = {}
     threads = max(1, limits.threads // crew.workers)
     waves = -(-regions.number // crew.workers)
-    begun = watch.elapsed
-    end = begun + SHARES[0] * watch.left
+    begun, in_all = watch.elapsed, SHARES[0] * watch.left
 
     def tasks() -> Iterator[Task]:
         allowed = 0.0
@@ -203,7 +202,7 @@ def solve_regions(
             key = ("region", number)
             places[key] = replace(place, column=place.option[:0])  # nobody will ask for its columns
             wave, of_wave = divmod(number, crew.workers)
-            seconds = even_share(end - begun, watch.elapsed - begun, allowed, wave, waves)
+            seconds = even_share(in_all, watch.elapsed - begun, allowed, wave, waves)
             allowed += 0.0 if of_wave else seconds
             task = Task(key, part, replace(limits, seconds=seconds, threads=threads, seed=limits.seed + number))
             del part, place  # handed over: of two regions none is kept here
