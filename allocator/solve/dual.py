@@ -20,6 +20,7 @@ from scipy import optimize
 from threadpoolctl import threadpool_limits
 
 from allocator.answer import silent
+from allocator.certificate import goal_rows
 from allocator.formulation import Model
 from allocator.instance import Floats, Ints
 from allocator.solve.coarse import coarse_terms
@@ -31,6 +32,10 @@ TEMPERATURES = (0.3, 0.1, 0.03, 0.01, *(0.004 * 0.4**step for step in range(12))
 """In typical gains; as many as precision asks for."""
 AFTER_COARSE, WARM = 0.03, 0.1
 """The temperatures that coarse prices, and given ones, go on from."""
+COLD = (0.01, 0.004)
+"""The temperatures of prices that are nearly right, and are to be made exact."""
+LOOKS_COLD = 2
+"""At each of them."""
 PAYS = 1e-3
 """Of the bound, by how much less a correction must lower it to be the last."""
 COARSE = (0.3, 0.1, 0.03)
@@ -43,9 +48,9 @@ ENOUGH = 0.05
 """A temperature is done when the softened bound falls by less than this share of its softness."""
 WINDOW = (20.0, 0.3)
 """Options are in the window within so many temperatures, and so many typical gains, of the best of their entry."""
-REACH, REACH_HELD = 4.0, 0.5
+REACH, REACH_COLD, REACH_HELD = 4.0, 1.0, 0.5
 """Of a window, how far the first look may move what a placement pays for one row; further after each good one. Less
-where goals are held: a price of theirs moves everybody."""
+where prices are nearly right, and where goals are held: a price of theirs moves everybody."""
 TOLD_SECONDS = 0.5
 """Between words on the best bound."""
 SOFTEST, PRECISION = 0.01, 2e-5
@@ -130,6 +135,30 @@ def corrected_prices(
     descent = Descent(pricing, start, Effort(time.monotonic() + seconds, work, silent))
     with threadpool_limits(1), suppress(OutOfTimeError):
         descent.correct()
+    return descent.best
+
+
+def lowered_prices(
+    model: Model,
+    gains: Floats,
+    start: Floats,
+    typical: float,
+    *,
+    seconds: float,
+    work: int | None = None,
+    threads: int = 1,
+) -> Floats:
+    """Prices (n_rows,) no worse than `start`, which are nearly right: by cold temperatures alone.
+
+    gains (n_columns,), of which some may be much smaller than what a placement usually gains (`typical`).
+    """
+    pricing = Pricing(model, gains, goal_rows(model, ()), threads)
+    descent = Descent(pricing, start, Effort(time.monotonic() + seconds, work, silent))
+    descent.typical, descent.reach = typical, REACH_COLD
+    with threadpool_limits(1), suppress(OutOfTimeError):
+        for temperature in COLD:
+            for _ in range(LOOKS_COLD):
+                descent.minimise(descent.window(temperature), temperature * typical)
     return descent.best
 
 

@@ -10,6 +10,7 @@ from scipy import sparse
 from allocator.certificate import priced_rows
 from allocator.formulation import Model
 from allocator.instance import Array, Bools, Floats, Ints
+from allocator.memory import give_back
 from allocator.solve.priced_columns import Places, bests, subtract_prices
 from allocator.solve.stretches import columns_of, in_two, starts_within
 
@@ -21,6 +22,12 @@ Held = tuple[sparse.csr_array, Floats, Floats]
 def places_of(model: Model) -> Places:
     """The places of a model's options, kept for the next goal."""
     return Places.of(model)
+
+
+def make_room() -> None:
+    """Forget the model before, in a process that works on one after the other."""
+    places_of.cache_clear()
+    give_back()
 
 
 class Pricing:

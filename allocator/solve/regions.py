@@ -34,14 +34,15 @@ from allocator.solve.pace import Pace
 from allocator.solve.part_model import Place, part_model, parts_in_turn
 from allocator.solve.partition import MOST_OF_A_REGION, Regions, cut_into_regions
 from allocator.solve.plan import Plan
-from allocator.solve.pricing import places_of
+from allocator.solve.pricing import make_room
 from allocator.solve.prove import Proposed, prove_all
+from allocator.solve.visitors import Neighbours, Visited, owners, visit
 from allocator.stopwatch import Stopwatch
 
 MOST_TOGETHER = 3_000_000
 """Options, near the best of their entry, to which everybody is moved in the end."""
-SHARES = (0.6, 0.9)
-"""Of what is left, for the regions; of what is left in the end, for moves over the borders."""
+SHARES = (0.5, 0.35, 0.9)
+"""Of what is left, for the regions; then for their prices with visitors; in the end for moves over the borders."""
 CORRECTIONS, SHARE_OF_CORRECTION = 2, 0.12
 """How often prices are corrected across borders, and of what is left the seconds for each."""
 EVALUATIONS, EVALUATIONS_TO_JOIN = 8.0, 20.0
@@ -142,12 +143,6 @@ def improve_part(task: Task) -> Improved:
     return Improved(plan.chosen, large.prices if len(moved) == 1 else None)
 
 
-def make_room() -> None:
-    """Forget the task before."""
-    places_of.cache_clear()
-    give_back()
-
-
 def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, most: int = MOST_OF_A_REGION) -> Answer:
     """The best plan found within the limits, region by region, with a result for every goal."""
     begun = watch.elapsed
@@ -193,17 +188,15 @@ def solve_regions(
     model = plan.model
     places: dict[Key, Place] = {}
     threads = max(1, limits.threads // crew.workers)
-    waves = -(-regions.number // crew.workers)
-    begun, in_all = watch.elapsed, SHARES[0] * watch.left
+    shares = even_shares(watch, SHARES[0] * watch.left, -(-regions.number // crew.workers))
 
     def tasks() -> Iterator[Task]:
-        allowed = 0.0
+        seconds = 0.0
         for number, (part, place) in enumerate(parts_in_turn(model, regions)):
             key = ("region", number)
             places[key] = replace(place, column=place.option[:0])  # nobody will ask for its columns
-            wave, of_wave = divmod(number, crew.workers)
-            seconds = even_share(in_all, watch.elapsed - begun, allowed, wave, waves)
-            allowed += 0.0 if of_wave else seconds
+            if number % crew.workers == 0:
+                seconds = next(shares)
             task = Task(key, part, replace(limits, seconds=seconds, threads=threads, seed=limits.seed + number))
             del part, place  # handed over: of two regions none is kept here
             give_back()
@@ -221,6 +214,15 @@ def solve_regions(
         if not feasible(model, plan.columns) or feasible(model, joined):
             plan.columns = joined
         prices.update(joined_prices(model, [(places[key], answer) for key, answer in sorted(answers.items())]))
+
+
+def even_shares(watch: Stopwatch, seconds: float, waves: int) -> Iterator[float]:
+    """What each wave of regions in turn may take of these seconds."""
+    begun, allowed = watch.elapsed, 0.0
+    for wave in range(waves):
+        share = even_share(seconds, watch.elapsed - begun, allowed, wave, waves)
+        allowed += share
+        yield share
 
 
 def even_share(seconds: float, gone: float, allowed: float, wave: int, waves: int) -> float:
@@ -266,6 +268,19 @@ def correct_prices(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
             prices[k][model.n_rows :] = row[len(place.row) : len(place.row) + k]
 
 
+def price_with_visitors(
+    plan: Plan, regions: Regions, prices: dict[int, Floats], limits: Limits, watch: Stopwatch, crew: Crew
+) -> None:
+    """Regions price their own rows once more, one after the other, with everybody who could come there."""
+    model, moved = plan.model, moved_goals(plan.model)
+    owner = owners(model, regions.of_session)
+    shares = even_shares(watch, SHARES[1] * watch.left, len(moved) * regions.number)
+    for k in moved:
+        done: dict[Key, Visited] = {}
+        tasks = Neighbours(model, regions, owner, k, prices[k]).in_turn(limits, shares, done)
+        done_by(replace(crew, workers=1), visit, tasks, done, teller(plan, watch))
+
+
 def improve_joined(
     plan: Plan, prices: dict[int, Floats], limits: Limits, watch: Stopwatch, crew: Crew
 ) -> dict[int, Floats]:
@@ -284,7 +299,7 @@ def improve_joined(
         option = np.arange(model.n_options)
     del loss
     part, place = joined_part(plan, option)
-    limits = replace(limits, seconds=SHARES[1] * watch.left)
+    limits = replace(limits, seconds=SHARES[2] * watch.left)
     task = joined_task(("together", 0), part, place, plan, prices, limits)
     del part
     give_back()
