@@ -32,10 +32,8 @@ TEMPERATURES = (0.3, 0.1, 0.03, 0.01, *(0.004 * 0.4**step for step in range(12))
 """In typical gains; as many as precision asks for."""
 AFTER_COARSE, WARM = 0.03, 0.1
 """The temperatures that coarse prices, and given ones, go on from."""
-COLD = (0.01, 0.004)
-"""The temperatures of prices that are nearly right, and are to be made exact."""
-LOOKS_COLD = 2
-"""At each of them."""
+COLD, LOOKS_COLD = 0.004, 3
+"""The one temperature of prices that are nearly right, and how many looks it has."""
 PAYS = 1e-3
 """Of the bound, by how much less a correction must lower it to be the last."""
 COARSE = (0.3, 0.1, 0.03)
@@ -148,7 +146,7 @@ def lowered_prices(
     work: int | None = None,
     threads: int = 1,
 ) -> Floats:
-    """Prices (n_rows,) no worse than `start`, which are nearly right: by cold temperatures alone.
+    """Prices (n_rows,) no worse than `start`, which are nearly right: by one cold temperature.
 
     gains (n_columns,), of which some may be much smaller than what a placement usually gains (`typical`).
     """
@@ -156,9 +154,8 @@ def lowered_prices(
     descent = Descent(pricing, start, Effort(time.monotonic() + seconds, work, silent))
     descent.typical, descent.reach = typical, REACH_COLD
     with threadpool_limits(1), suppress(OutOfTimeError):
-        for temperature in COLD:
-            for _ in range(LOOKS_COLD):
-                descent.minimise(descent.window(temperature), temperature * typical)
+        for _ in range(LOOKS_COLD):
+            descent.minimise(descent.window(COLD), COLD * typical)
     return descent.best
 
 
