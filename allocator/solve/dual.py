@@ -32,8 +32,6 @@ TEMPERATURES = (0.3, 0.1, 0.03, 0.01, *(0.004 * 0.4**step for step in range(12))
 """In typical gains; as many as precision asks for."""
 AFTER_COARSE, WARM = 0.03, 0.1
 """The temperatures that coarse prices, and given ones, go on from."""
-COLD, LOOKS_COLD = 0.004, 3
-"""The one temperature of prices that are nearly right, and how many looks it has."""
 PAYS = 1e-3
 """Of the bound, by how much less a correction must lower it to be the last."""
 COARSE = (0.3, 0.1, 0.03)
@@ -46,9 +44,9 @@ ENOUGH = 0.05
 """A temperature is done when the softened bound falls by less than this share of its softness."""
 WINDOW = (20.0, 0.3)
 """Options are in the window within so many temperatures, and so many typical gains, of the best of their entry."""
-REACH, REACH_COLD, REACH_HELD = 4.0, 1.0, 0.5
+REACH, REACH_HELD = 4.0, 0.5
 """Of a window, how far the first look may move what a placement pays for one row; further after each good one. Less
-where prices are nearly right, and where goals are held: a price of theirs moves everybody."""
+where goals are held: a price of theirs moves everybody."""
 TOLD_SECONDS = 0.5
 """Between words on the best bound."""
 SOFTEST, PRECISION = 0.01, 2e-5
@@ -146,16 +144,15 @@ def lowered_prices(
     work: int | None = None,
     threads: int = 1,
 ) -> Floats:
-    """Prices (n_rows,) no worse than `start`, which are nearly right: by one cold temperature.
+    """Prices (n_rows,) no worse than `start`, for gains (n_columns,) beyond what entries have elsewhere.
 
-    gains (n_columns,), of which some may be much smaller than what a placement usually gains (`typical`).
+    Those may be much smaller than what a placement usually gains (`typical`), which temperatures are told in.
     """
     pricing = Pricing(model, gains, goal_rows(model, ()), threads)
     descent = Descent(pricing, start, Effort(time.monotonic() + seconds, work, silent))
-    descent.typical, descent.reach = typical, REACH_COLD
+    descent.typical = typical
     with threadpool_limits(1), suppress(OutOfTimeError):
-        for _ in range(LOOKS_COLD):
-            descent.minimise(descent.window(COLD), COLD * typical)
+        descent.run(warm=True)
     return descent.best
 
 

@@ -52,8 +52,8 @@ LOADED = 0.02
 """Least share in the fractional plan of an option that is loaded."""
 NEAR = 0.1
 """Options that lose more than so much of a typical gain, at a goal's own prices, are left out of its search."""
-GOAL_CYCLES = (0.9,)
-"""The one annealing of a goal by itself."""
+ONE_CYCLE = (0.9,)
+"""The one annealing of a goal by itself, and of a plan that is good already."""
 KEPT = 300
 """How many entries keep their places before a typical gain of the goal counts as little: whom a goal does not concern
 stays where that costs the goal nothing."""
@@ -149,15 +149,17 @@ class LargeSearch:
             self.plan.offer(complete(model, part.chosen(search.best.place)), ())
         return part
 
-    def one(self, held: Sequence[int], pace: Pace) -> None:
+    def one(
+        self, held: Sequence[int], pace: Pace, dual_share: float = DUAL_SHARE, cycles: Sequence[float] = CYCLES
+    ) -> None:
         """The goal after those held, from the plan as it stands."""
         model, k = self.plan.model, len(held)
         gains = gains_of(model, k)
-        of_sum = self._dual(gains, pace).prices
+        of_sum = self._dual(gains, pace, dual_share).prices
         prices = np.concatenate([of_sum, np.zeros(k)])
         part = Part.of(self.layout, self._core(gains, of_sum), held)
         search = Search(part, gains, prices, self.plan.columns, self.seed + k + 1)
-        self._anneal(self._holding(search, held), held, pace.rest(1.0 - DUAL_SHARE), CYCLES, HOT * WARMTH)
+        self._anneal(self._holding(search, held), held, pace.rest(1.0 - dual_share), cycles, HOT * WARMTH)
 
     def goal(self, held: Sequence[int], prices: Floats, pace: Pace) -> None:
         """The goal after those held by itself, at its own prices (n_rows + n_held,), from the plan as it stands.
@@ -175,7 +177,7 @@ class LargeSearch:
         placed = gains[: model.n_options][before & (gains[: model.n_options] > 0)]
         if len(placed):
             search.typical = float(placed.mean())  # those who only keep a place would make it small
-        self._anneal(self._holding(search, held), held, pace, GOAL_CYCLES, HOT)
+        self._anneal(self._holding(search, held), held, pace, ONE_CYCLE, HOT)
         self.plan.offer(and_the_others(model, self.plan.chosen, before), held)
 
     def _holding(self, search: Search, held: Sequence[int]) -> Search:
@@ -197,8 +199,8 @@ class LargeSearch:
             return np.ones(model.n_options, dtype=bool)
         return near_the_best(model, gains, prices, CORE) | self.plan.chosen
 
-    def _dual(self, gains: Floats, pace: Pace) -> Dual:
-        short = pace.part(DUAL_SHARE)
+    def _dual(self, gains: Floats, pace: Pace, share: float = DUAL_SHARE) -> Dual:
+        short = pace.part(share)
         nothing_held = goal_rows(self.plan.model, ())
         alone = len(moved_goals(self.plan.model)) == 1
         dual = solve_dual(

@@ -27,7 +27,7 @@ from allocator.solve.construct import own_gains
 from allocator.solve.crew import Crew, Key, done_by
 from allocator.solve.dual import corrected_prices
 from allocator.solve.exact import GoalSolve
-from allocator.solve.large import LargeSearch, moved_goals
+from allocator.solve.large import ONE_CYCLE, LargeSearch, moved_goals
 from allocator.solve.lexicographic import first_plan, goal_result, solve
 from allocator.solve.loader import complete, feasible, goal_values
 from allocator.solve.pace import Pace
@@ -45,6 +45,8 @@ SHARES = (0.5, 0.35, 0.9)
 """Of what is left, for the regions; then for their prices with visitors; in the end for moves over the borders."""
 CORRECTIONS, SHARE_OF_CORRECTION = 2, 0.12
 """How often prices are corrected across borders, and of what is left the seconds for each."""
+DUAL_SHARE_JOINED = 0.2
+"""Of the last moves, for prices at most: they are nearly right by then."""
 EVALUATIONS, EVALUATIONS_TO_JOIN = 8.0, 20.0
 """What the proof takes, in evaluations of a bound; what corrections and last moves take before they have begun."""
 TOLD_SECONDS = 0.9
@@ -138,7 +140,7 @@ def improve_part(task: Task) -> Improved:
         for k, goal in enumerate(model.goals):
             if k in moved:
                 seconds = (deadline - time.monotonic()) / (len(moved) - moved.index(k))
-                large.one(held, Pace(max(0.0, seconds), limits.work))
+                large.one(held, Pace(max(0.0, seconds), limits.work), DUAL_SHARE_JOINED, ONE_CYCLE)
             held.append(held_value(model, k, goal.value(plan.columns)))
     return Improved(plan.chosen, large.prices if len(moved) == 1 else None)
 

@@ -42,8 +42,9 @@ REPACKS, CHAINS, CLOSES = 2, 6, 0.5
 """Moves of each kind in a segment, per session (closes: per session that can be opened)."""
 CHAIN_NOISE = 0.015
 """What differs by less is decided by chance in chains and where lists are opened, per typical worth."""
-MOST_MOVES = 100
-"""Repackings in a segment at most, so that prices, progress and time are looked at often."""
+MOST_MOVES, SESSIONS_TO_A_MOVE = 100, 30
+"""Repackings in a segment at most, so that prices, progress and time are looked at often; more where there are very
+many sessions, for that look goes over all options."""
 
 
 @compiled
@@ -267,7 +268,7 @@ class Search:
         used = np.flatnonzero(np.diff(arrays.session_start) > 0)
         if not len(used):
             return
-        n_moves = min(MOST_MOVES, REPACKS * len(used))
+        n_moves = min(max(MOST_MOVES, len(used) // SESSIONS_TO_A_MOVE), REPACKS * len(used))
         noise = 0.2 * np.sqrt(min(1.0, temperature / (HOT * self.typical)))
         repack_many(
             arrays, values, state, self.desk, random.choice(used, n_moves), 0.9, float(noise), temperature, seed
