@@ -32,6 +32,8 @@ TEMPERATURES = (0.3, 0.1, 0.03, 0.01, *(0.004 * 0.4**step for step in range(12))
 """In typical gains; as many as precision asks for."""
 AFTER_COARSE, WARM = 0.03, 0.1
 """The temperatures that coarse prices, and given ones, go on from."""
+LOWERED_AT = (0.03, 0.01, 0.004, 0.004)
+"""Temperatures, a look each, of prices that are nearly right but for some that are far off."""
 PAYS = 1e-3
 """Of the bound, by how much less a correction must lower it to be the last."""
 COARSE = (0.3, 0.1, 0.03)
@@ -152,7 +154,8 @@ def lowered_prices(
     descent = Descent(pricing, start, Effort(time.monotonic() + seconds, work, silent))
     descent.typical = typical
     with threadpool_limits(1), suppress(OutOfTimeError):
-        descent.run(warm=True)
+        for temperature in LOWERED_AT:
+            descent.minimise(descent.window(temperature), temperature * typical)
     return descent.best
 
 
