@@ -39,11 +39,11 @@ from allocator.solve.prove import Proposed, prove_all
 from allocator.solve.visitors import Neighbours, Visited, owners, visit
 from allocator.stopwatch import Stopwatch
 
-MOST_TOGETHER = 3_000_000
+MOST_TOGETHER = 5_000_000
 """Options, near the best of their entry, to which everybody is moved in the end."""
-SHARES = (0.5, 0.35, 0.9)
+SHARES = (0.4, 0.42, 0.9)
 """Of what is left, for the regions; then for their prices with visitors; in the end for moves over the borders."""
-CORRECTIONS, SHARE_OF_CORRECTION = 2, 0.12
+CORRECTIONS, SHARE_OF_CORRECTION = 1, 0.12
 """How often prices are corrected across borders, and of what is left the seconds for each."""
 DUAL_SHARE_JOINED = 0.2
 """Of the last moves, for prices at most: they are nearly right by then."""
