@@ -2,9 +2,10 @@
 
 The model is cut into regions (`partition`); entries belong to one, options across borders wait, and rows that several
 regions stand in share out their room, so that plans of regions put together keep every row. Regions are solved as
-models of their own. The prices that they found are put together and corrected, for no region saw who would come to it,
-and everybody is moved once more, over borders too, to what is near the best at these prices, which prove the bound.
-Source: docs/decisions/0031-regions.md.
+models of their own. No region saw who would come to it: the prices that they found are put together and corrected, and
+every region prices its own rows once more with its visitors (`visitors`). Everybody is moved in the end, over borders
+too, to what is near the best at these prices, which prove the bound.
+Source: docs/decisions/0031-regions.md, 0044-visitors.md.
 """
 
 from __future__ import annotations
@@ -41,10 +42,10 @@ from allocator.stopwatch import Stopwatch
 
 MOST_TOGETHER = 5_000_000
 """Options, near the best of their entry, to which everybody is moved in the end."""
-SHARES = (0.4, 0.42, 0.9)
+SHARES = (0.35, 0.42, 0.9)
 """Of what is left, for the regions; then for their prices with visitors; in the end for moves over the borders."""
-CORRECTIONS, SHARE_OF_CORRECTION = 1, 0.12
-"""How often prices are corrected across borders, and of what is left the seconds for each."""
+SHARE_OF_CORRECTION = 0.12
+"""Of what is left, for prices to be corrected across borders."""
 DUAL_SHARE_JOINED = 0.2
 """Of the last moves, for prices at most: they are nearly right by then."""
 EVALUATIONS, EVALUATIONS_TO_JOIN = 8.0, 20.0
@@ -256,18 +257,17 @@ def correct_prices(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
     A region never saw who would come to it from elsewhere, so that its sessions are too cheap for them.
     """
     model = plan.model
-    for number in range(CORRECTIONS):
-        option = np.flatnonzero(plan.chosen | best_of_kinds(model, prices))
-        part, place = joined_part(plan, option)
-        seconds = SHARE_OF_CORRECTION * watch.left
-        task = joined_task(("prices", number), part, place, plan, prices, replace(limits, seconds=seconds))
-        del part
-        give_back()
-        answers: dict[Key, Floats] = {}
-        done_by(crew, correct_part, [task], answers, teller(plan, watch))
-        for k, row in enumerate(answers[task.key]):
-            prices[k][place.row] = row[: len(place.row)]
-            prices[k][model.n_rows :] = row[len(place.row) : len(place.row) + k]
+    option = np.flatnonzero(plan.chosen | best_of_kinds(model, prices))
+    part, place = joined_part(plan, option)
+    seconds = SHARE_OF_CORRECTION * watch.left
+    task = joined_task(("prices", 0), part, place, plan, prices, replace(limits, seconds=seconds))
+    del part
+    give_back()
+    answers: dict[Key, Floats] = {}
+    done_by(crew, correct_part, [task], answers, teller(plan, watch))
+    for k, row in enumerate(answers[task.key]):
+        prices[k][place.row] = row[: len(place.row)]
+        prices[k][model.n_rows :] = row[len(place.row) : len(place.row) + k]
 
 
 def price_with_visitors(

@@ -5,7 +5,7 @@ bound of the whole depends on a region's own rows (those that only its sessions 
 entry is worth its best option there, or what it has elsewhere. So an entry of anywhere is priced in the region by what
 it gains there beyond its best elsewhere, and lower is better for the whole: one region after the other, descent by
 blocks. Rows that several regions use keep their prices; `correction` sees to those.
-Source: docs/decisions/0043-visitors.md.
+Source: docs/decisions/0044-visitors.md.
 """
 
 from __future__ import annotations
