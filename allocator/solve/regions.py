@@ -42,7 +42,7 @@ from allocator.stopwatch import Stopwatch
 
 MOST_TOGETHER = 5_000_000
 """Options, near the best of their entry, to which everybody is moved in the end."""
-SHARES = (0.35, 0.42, 0.9)
+SHARES = (0.5, 0.36, 0.9)
 """Of what is left, for the regions; then for their prices with visitors; in the end for moves over the borders."""
 SHARE_OF_CORRECTION = 0.12
 """Of what is left, for prices to be corrected across borders."""

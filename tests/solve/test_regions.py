@@ -239,6 +239,15 @@ def test_corrected_prices_prove_more_than_those_of_regions_that_never_saw_each_o
     assert joined.value <= joined.certified_bound < apart.certified_bound
 
 
+def test_visitors_prove_more_than_corrections_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    joined = by_threads().goals[0]
+    monkeypatch.setattr(regions, "price_with_visitors", lambda *arguments: None)
+    corrected = solve_by_region(city()[2], LIMITS, Stopwatch(math.inf), THREADS, MOST).goals[0]
+    assert joined.certified_bound is not None
+    assert corrected.certified_bound is not None
+    assert joined.value <= joined.certified_bound < corrected.certified_bound
+
+
 @pytest.mark.slow
 def test_processes_give_the_answer_of_threads() -> None:
     assert_same(solve_by_region(city()[2], LIMITS, Stopwatch(math.inf), local_crew(2), MOST), by_threads())
