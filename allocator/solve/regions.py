@@ -44,8 +44,8 @@ MOST_TOGETHER = 5_000_000
 """Options, near the best of their entry, to which everybody is moved in the end."""
 SHARES = (0.5, 0.36, 0.9)
 """Of what is left, for the regions; then for their prices with visitors; in the end for moves over the borders."""
-SHARE_OF_CORRECTION = 0.12
-"""Of what is left, for prices to be corrected across borders."""
+CORRECTIONS, SHARE_OF_CORRECTION = 2, 0.12
+"""How often prices are corrected across borders, and of what is left the seconds for each."""
 DUAL_SHARE_JOINED = 0.2
 """Of the last moves, for prices at most: they are nearly right by then."""
 EVALUATIONS, EVALUATIONS_TO_JOIN = 8.0, 20.0
@@ -158,6 +158,7 @@ def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, 
     give_back()
     plan = Plan(model, complete(model, model.fixed.copy()), [])
     cancelled, prices, others = False, dict[int, Floats](), dict[int, Floats]()
+    regions: Regions | None = None
     try:
         regions = cut_into_regions(model, most)
         solve_regions(plan, regions, prices, limits, watch, crew)
@@ -166,9 +167,10 @@ def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, 
     if not feasible(model, plan.columns):
         with Worker() as worker:
             plan.columns = first_plan(model, limits, watch, worker, large=True)
-    if not cancelled and watch.left > EVALUATIONS_TO_JOIN * evaluation:
+    if regions is not None and not cancelled and watch.left > EVALUATIONS_TO_JOIN * evaluation:
         try:
             correct_prices(plan, prices, limits, watch, crew)
+            price_with_visitors(plan, regions, prices, limits, watch, crew)
             others = improve_joined(plan, prices, limits, watch, crew)
         except KeyboardInterrupt:
             cancelled = True
@@ -257,17 +259,18 @@ def correct_prices(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
     A region never saw who would come to it from elsewhere, so that its sessions are too cheap for them.
     """
     model = plan.model
-    option = np.flatnonzero(plan.chosen | best_of_kinds(model, prices))
-    part, place = joined_part(plan, option)
-    seconds = SHARE_OF_CORRECTION * watch.left
-    task = joined_task(("prices", 0), part, place, plan, prices, replace(limits, seconds=seconds))
-    del part
-    give_back()
-    answers: dict[Key, Floats] = {}
-    done_by(crew, correct_part, [task], answers, teller(plan, watch))
-    for k, row in enumerate(answers[task.key]):
-        prices[k][place.row] = row[: len(place.row)]
-        prices[k][model.n_rows :] = row[len(place.row) : len(place.row) + k]
+    for number in range(CORRECTIONS):
+        option = np.flatnonzero(plan.chosen | best_of_kinds(model, prices))
+        part, place = joined_part(plan, option)
+        seconds = SHARE_OF_CORRECTION * watch.left
+        task = joined_task(("prices", number), part, place, plan, prices, replace(limits, seconds=seconds))
+        del part
+        give_back()
+        answers: dict[Key, Floats] = {}
+        done_by(crew, correct_part, [task], answers, teller(plan, watch))
+        for k, row in enumerate(answers[task.key]):
+            prices[k][place.row] = row[: len(place.row)]
+            prices[k][model.n_rows :] = row[len(place.row) : len(place.row) + k]
 
 
 def price_with_visitors(

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
@@ -227,25 +227,25 @@ def test_regions_are_not_joined_where_time_is_too_short_for_it(monkeypatch: pyte
     assert not answer.chosen[crosses].any()
 
 
-def test_corrected_prices_prove_more_than_those_of_regions_that_never_saw_each_other(
+def proven_without(left_out: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    """What the joined prices of a city cut through its middle prove, where half of all options cross."""
+    monkeypatch.setattr(regions, "improve_joined", lambda *arguments: {})
+    for name in left_out:
+        monkeypatch.setattr(regions, name, lambda *arguments: None)
+    limits = replace(LIMITS, work=100)
+    goal = solve_by_region(city()[2], limits, Stopwatch(math.inf), THREADS, MOST).goals[0]
+    assert goal.certified_bound is not None
+    assert goal.value <= goal.certified_bound
+    return goal.certified_bound
+
+
+def test_corrections_prove_more_than_regions_that_never_saw_each_other_and_visitors_more_than_those(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A city cut through its middle: half of all options cross."""
-    joined = by_threads().goals[0]
-    monkeypatch.setattr(regions, "correct_prices", lambda *arguments: None)
-    apart = solve_by_region(city()[2], LIMITS, Stopwatch(math.inf), THREADS, MOST).goals[0]
-    assert joined.certified_bound is not None
-    assert apart.certified_bound is not None
-    assert joined.value <= joined.certified_bound < apart.certified_bound
-
-
-def test_visitors_prove_more_than_corrections_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    joined = by_threads().goals[0]
-    monkeypatch.setattr(regions, "price_with_visitors", lambda *arguments: None)
-    corrected = solve_by_region(city()[2], LIMITS, Stopwatch(math.inf), THREADS, MOST).goals[0]
-    assert joined.certified_bound is not None
-    assert corrected.certified_bound is not None
-    assert joined.value <= joined.certified_bound < corrected.certified_bound
+    with_visitors = proven_without([], monkeypatch)
+    corrected = proven_without(["price_with_visitors"], monkeypatch)
+    apart = proven_without(["price_with_visitors", "correct_prices"], monkeypatch)
+    assert with_visitors < corrected < apart
 
 
 @pytest.mark.slow
