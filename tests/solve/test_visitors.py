@@ -97,8 +97,8 @@ def test_no_turn_makes_the_bound_of_the_whole_worse_and_no_plan_beats_it(seed: i
     rng = np.random.default_rng(seed)
     model = random_model(rng)
     plans = all_plans(model)
-    assume(len(plans))
     k = len(model.goals) - 1
+    assume(len(plans) and model.goals[k].values.any())
     held = held_of(model, plans, k)
     of_session = rng.integers(0, 2, model.n_sessions)
     gains = own_gains(model, k)
@@ -120,6 +120,7 @@ def test_what_a_region_gains_the_whole_gains(seed: int) -> None:
     rng = np.random.default_rng(seed)
     model = random_model(rng)
     k = len(model.goals) - 1
+    assume(model.goals[k].values.any())
     held = [goal.constant for goal in model.goals[:k]]
     of_session = rng.integers(0, 2, model.n_sessions)
     pricing = Pricing(model, own_gains(model, k), goal_rows(model, held))
