@@ -37,18 +37,18 @@ from allocator.solve.partition import MOST_OF_A_REGION, Regions, cut_into_region
 from allocator.solve.plan import Plan
 from allocator.solve.pricing import make_room
 from allocator.solve.prove import Proposed, prove_all
-from allocator.solve.visitors import Neighbours, Visited, owners, visit
+from allocator.solve.visitors import Neighbours, Visited, owners, turns, visit
 from allocator.stopwatch import Stopwatch
 
 MOST_TOGETHER = 5_000_000
 """Options, near the best of their entry, to which everybody is moved in the end."""
-SHARES = (0.5, 0.36, 0.9)
+SHARES = (0.5, 0.48, 0.87)
 """Of what is left, for the regions; then for their prices with visitors; in the end for moves over the borders."""
 CORRECTIONS, SHARE_OF_CORRECTION = 2, 0.12
 """How often prices are corrected across borders, and of what is left the seconds for each."""
 DUAL_SHARE_JOINED = 0.2
 """Of the last moves, for prices at most: they are nearly right by then."""
-EVALUATIONS, EVALUATIONS_TO_JOIN = 8.0, 20.0
+EVALUATIONS, EVALUATIONS_TO_JOIN = 9.0, 20.0
 """What the proof takes, in evaluations of a bound; what corrections and last moves take before they have begun."""
 TOLD_SECONDS = 0.9
 
@@ -276,10 +276,12 @@ def correct_prices(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
 def price_with_visitors(
     plan: Plan, regions: Regions, prices: dict[int, Floats], limits: Limits, watch: Stopwatch, crew: Crew
 ) -> None:
-    """Regions price their own rows once more, one after the other, with everybody who could come there."""
+    """Regions price their own rows once more, one after the other, with everybody who could come there; then all rows
+    of several.
+    """
     model, moved = plan.model, moved_goals(plan.model)
     owner = owners(model, regions.of_session)
-    shares = even_shares(watch, SHARES[1] * watch.left, len(moved) * regions.number)
+    shares = even_shares(watch, SHARES[1] * watch.left, len(moved) * turns(regions))
     for k in moved:
         done: dict[Key, Visited] = {}
         tasks = Neighbours(model, regions, owner, k, prices[k]).in_turn(limits, shares, done)

@@ -4,7 +4,8 @@ A region that was priced by itself never saw who would come to it from elsewhere
 bound of the whole depends on a region's own rows (those that only its sessions use) through its own options alone: an
 entry is worth its best option there, or what it has elsewhere. So an entry of anywhere is priced in the region by what
 it gains there beyond its best elsewhere, and lower is better for the whole: one region after the other, descent by
-blocks. Rows that several regions use keep their prices; `correction` sees to those.
+blocks. Rows that several regions use are priced after them in the same way, over the options near the best of their
+entry: the one step here that may be worse, and is dropped where it is.
 Source: docs/decisions/0044-visitors.md.
 """
 
@@ -16,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from allocator.answer import Limits
-from allocator.certificate import UNPRICED, reduced_prices
+from allocator.certificate import UNPRICED, boxed_values, reduced_prices
 from allocator.compiled import compiled
 from allocator.formulation import Model
 from allocator.instance import Array, Bools, Floats, Ints
@@ -30,14 +31,16 @@ from allocator.solve.partition import Regions
 from allocator.solve.pricing import make_room
 
 NOBODY, SEVERAL = -2, -1
+NEAREST = 3_000_000
+"""Options, near the best of their entry, over which rows of several regions are priced."""
 
 
 @dataclass(frozen=True, eq=False)
 class Visit:
-    """A region's own rows to be priced: others are open in the part, and paid for in the gains.
+    """Rows to be priced, a region's own or those of several: others are open in the part, and paid for in the gains.
 
     gains (n_columns,) of the part, of an option beyond what its entry has elsewhere; typical what a placement usually
-    gains; prices (n_rows,) those of its own rows, 0 elsewhere
+    gains; prices (n_rows,) those of the rows to be priced, 0 elsewhere
     """
 
     key: Key
@@ -50,14 +53,14 @@ class Visit:
 
 @dataclass(frozen=True, eq=False)
 class Visited:
-    """Prices (n_rows,) of the region's own rows, and what its columns (n_columns,) pay more than before."""
+    """Prices (n_rows,) of those rows, and what the columns (n_columns,) of the part pay more than before."""
 
     prices: Floats
     paid: Floats
 
 
 def visit(task: Visit) -> Visited:
-    """Price a region's own rows. A pure function of the task, where its limits count work and not seconds."""
+    """Price the rows of a task. A pure function of the task, where its limits count work and not seconds."""
     make_room()
     limits = task.limits
     prices = lowered_prices(
@@ -82,9 +85,9 @@ class Neighbours:
         self.reduced = reduced_prices(model, own_gains(model, k), prices)
 
     def in_turn(self, limits: Limits, seconds: Iterator[float], done: dict[Key, Visited]) -> Iterator[Visit]:
-        """What each region is to do, as soon as `done` has what the one before it found, which it is to see."""
-        for number in range(self.regions.number):
-            key = ("visitors", self.k * self.regions.number + number)
+        """What is to be done in each turn, as soon as `done` has what the one before it found, which it is to see."""
+        for turn, number in enumerate([*range(self.regions.number), SEVERAL]):
+            key = ("visitors", self.k * turns(self.regions) + turn)
             task, place = self.visit(number, key, replace(limits, seconds=next(seconds)))
             give_back()
             yield task
@@ -92,25 +95,59 @@ class Neighbours:
             self.take(number, place, done[key])
 
     def visit(self, number: int, key: Key, limits: Limits) -> tuple[Visit, Place]:
-        """What a region is to do at the prices that stand now, and where its part stands."""
+        """What a region is to do at the prices that stand now, or who prices rows of several; where its part stands."""
         model, rows = self.model, self.model.rows
-        here = self.regions.of_session == number
-        option = np.flatnonzero(here[model.session]).astype(np.int32)
+        inside = self._nearest() if number == SEVERAL else (self.regions.of_session == number)[model.session]
+        option = np.flatnonzero(inside).astype(np.int32)
         own = self.owner == number
         sides = np.where(own, rows.lower, -np.inf), np.where(own, rows.upper, np.inf)
         part, place = part_model(model, option, option[model.fixed[option]], sides)
         prices = np.where(own, self.prices[: model.n_rows], 0.0)[place.row]
         gains = self.reduced[place.column] + part.rows.column_prices(prices)
-        elsewhere = np.zeros(model.n_entries)
-        _best_elsewhere(model.entry, model.session, model.fixed, here, self.reduced, elsewhere)
-        gains[: part.n_options] -= elsewhere[model.entry[option]]
+        gains[: part.n_options] -= self._best(self.reduced, inside)[model.entry[option]]
         return Visit(key, part, gains, self.typical, prices, limits), place
 
     def take(self, number: int, place: Place, found: Visited) -> None:
-        """The prices that a region found for its own rows."""
-        own = self.owner[place.row] == number
-        self.prices[place.row[own]] = found.prices[own]
-        self.reduced[place.column] -= found.paid
+        """The prices that a region found for its own rows; those found for rows of several where the whole gains."""
+        model, own = self.model, self.owner[place.row] == number
+        prices, reduced = self.prices.copy(), self.reduced
+        prices[place.row[own]] = found.prices[own]
+        if number == SEVERAL:
+            reduced = reduced - model.rows.column_prices((prices - self.prices)[: model.n_rows])
+            if self._bound(prices, reduced) > self._bound(self.prices, self.reduced):
+                return
+        else:
+            reduced[place.column] -= found.paid
+        self.prices[:], self.reduced = prices, reduced
+
+    def _best(self, reduced: Floats, inside: Bools) -> Floats:
+        """(n_entries,) the best that each entry has in options that are not `inside` (n_options,), at least 0."""
+        best = np.zeros(self.model.n_entries)
+        _best_outside(self.model.entry, inside | self.model.fixed, reduced, best)
+        return best
+
+    def _nearest(self) -> Bools:
+        """(n_options,) those that lose least against the best of their entry, and all that are in every plan."""
+        model = self.model
+        best = self._best(self.reduced, np.zeros(model.n_options, dtype=bool))
+        loss = (best[model.entry] - self.reduced[: model.n_options]).astype(np.float32)
+        loss[model.fixed] = -np.inf
+        most = min(NEAREST, model.n_options) - 1
+        return np.asarray(loss <= np.partition(loss, most)[most])
+
+    def _bound(self, prices: Floats, reduced: Floats) -> float:
+        """The bound of the whole, without what rows cost that have the same price in all that it is compared with."""
+        model = self.model
+        alone = np.append(np.flatnonzero(model.fixed), np.arange(model.n_options, model.n_columns))
+        several = np.flatnonzero((self.owner == SEVERAL) & (prices[: model.n_rows] != 0))
+        side = np.where(prices[several] > 0, model.rows.upper[several], model.rows.lower[several])
+        entries = self._best(reduced, np.zeros(model.n_options, dtype=bool)).sum()
+        return float(entries + boxed_values(model, reduced, alone).sum() + prices[several] @ side)
+
+
+def turns(regions: Regions) -> int:
+    """One for each region, and one for the rows of several."""
+    return regions.number + 1
 
 
 def owners(model: Model, of_session: Ints) -> Ints:
@@ -149,8 +186,8 @@ def _owned(indptr: Array, indices: Array, region: Array, owner: Ints) -> None:
 
 
 @compiled
-def _best_elsewhere(entry: Array, session: Array, fixed: Bools, here: Bools, reduced: Floats, best: Floats) -> None:
-    """best[e] of what entry e has in sessions that are not `here`, at least 0."""
+def _best_outside(entry: Array, inside: Bools, reduced: Floats, best: Floats) -> None:
+    """best[e] of what entry e has in options that are not `inside`, at least 0."""
     for option in range(len(entry)):
-        if not here[session[option]] and not fixed[option]:
+        if not inside[option]:
             best[entry[option]] = max(best[entry[option]], reduced[option])
