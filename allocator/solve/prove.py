@@ -59,14 +59,12 @@ class Proposed:
 
     rough: more time would have made the prices themselves better
     earlier: sharpened ones of an earlier run
-    another: others with entries as units, which may prove more
     """
 
     prices: Floats | None
     sharpened: Sharpened | None = None
     rough: bool = False
     earlier: Floats | None = None
-    another: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,8 +207,7 @@ def prove(
             return found
         prices = proposed_prices(model, k, held, PROPOSAL_SHARE * seconds, limits, worker)
     start, settled = entry_prices(model, own_gains(model, k), prices), 0
-    candidates = [prices] if proposed.another is None else [prices, proposed.another]
-    found = best_proof(model, k, held, candidates, found)
+    found = best_proof(model, k, held, [prices], found)
     if proposed.sharpened is not None:
         (start, settled), earlier = proposed.sharpened, None
         found = better_proof(model, k, held, found, start, by_session=True)

@@ -42,13 +42,13 @@ from allocator.stopwatch import Stopwatch
 
 MOST_TOGETHER = 5_000_000
 """Options, near the best of their entry, to which everybody is moved in the end."""
-SHARES = (0.5, 0.48, 0.87)
+SHARES = (0.5, 0.5, 0.9)
 """Of what is left, for the regions; then for their prices with visitors; in the end for moves over the borders."""
-CORRECTIONS, SHARE_OF_CORRECTION = 2, 0.12
+CORRECTIONS, SHARE_OF_CORRECTION = 2, 0.1
 """How often prices are corrected across borders, and of what is left the seconds for each."""
 DUAL_SHARE_JOINED = 0.2
-"""Of the last moves, for prices at most: they are nearly right by then."""
-EVALUATIONS, EVALUATIONS_TO_JOIN = 9.0, 20.0
+"""Of the last moves of several goals, for prices of their sum at most; those of one goal are right by then."""
+EVALUATIONS, EVALUATIONS_TO_JOIN = 4.0, 20.0
 """What the proof takes, in evaluations of a bound; what corrections and last moves take before they have begun."""
 TOLD_SECONDS = 0.9
 
@@ -115,16 +115,8 @@ def correct_part(task: Task) -> Floats:
     return prices
 
 
-@dataclass(frozen=True, eq=False)
-class Improved:
-    """Placements (n_options,) no worse than those of the plan, and prices (n_rows,) of a goal that stands alone."""
-
-    chosen: Bools
-    prices: Floats | None
-
-
-def improve_part(task: Task) -> Improved:
-    """A plan moved goal by goal."""
+def improve_part(task: Task) -> Bools:
+    """(n_options,) placements no worse than those of the plan, which is moved goal by goal."""
     make_room()
     assert task.start is not None
     assert task.prices is not None
@@ -135,15 +127,15 @@ def improve_part(task: Task) -> Improved:
     with Worker() as worker:
         # Two threads that count work together would not always do the same.
         threads = limits.threads if limits.work is None else 1
-        large = LargeSearch(plan, limits.seed, silent, worker, threads=threads)
+        large, dual_share = LargeSearch(plan, limits.seed, silent, worker, threads=threads), DUAL_SHARE_JOINED
         if len(moved) == 1:
-            large.prices = task.prices[moved[0], : model.n_rows]
+            large.prices, dual_share = task.prices[moved[0], : model.n_rows], 0.0
         for k, goal in enumerate(model.goals):
             if k in moved:
                 seconds = (deadline - time.monotonic()) / (len(moved) - moved.index(k))
-                large.one(held, Pace(max(0.0, seconds), limits.work), DUAL_SHARE_JOINED, ONE_CYCLE)
+                large.one(held, Pace(max(0.0, seconds), limits.work), dual_share, ONE_CYCLE)
             held.append(held_value(model, k, goal.value(plan.columns)))
-    return Improved(plan.chosen, large.prices if len(moved) == 1 else None)
+    return plan.chosen
 
 
 def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, most: int = MOST_OF_A_REGION) -> Answer:
@@ -157,7 +149,7 @@ def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, 
     watch = watch.reserving(EVALUATIONS * evaluation + begun)
     give_back()
     plan = Plan(model, complete(model, model.fixed.copy()), [])
-    cancelled, prices, others = False, dict[int, Floats](), dict[int, Floats]()
+    cancelled, prices = False, dict[int, Floats]()
     regions: Regions | None = None
     try:
         regions = cut_into_regions(model, most)
@@ -171,12 +163,12 @@ def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, 
         try:
             correct_prices(plan, prices, limits, watch, crew)
             price_with_visitors(plan, regions, prices, limits, watch, crew)
-            others = improve_joined(plan, prices, limits, watch, crew)
+            improve_joined(plan, prices, limits, watch, crew)
         except KeyboardInterrupt:
             cancelled = True
     values = goal_values(model, plan.columns)
     proposed = {k: prices.get(k, np.zeros(model.n_rows + k)) for k in range(len(model.goals))}
-    priced = {k: Proposed(found, another=others.get(k)) for k, found in proposed.items()}
+    priced = {k: Proposed(found) for k, found in proposed.items()}
     certificate, bounds = prove_all(model, values, priced, 0.0, replace(limits, threads=1))
     usual = Ending.WORK_LIMIT if limits.work is not None else Ending.TIME_LIMIT
     ended = GoalSolve(None, None, Ending.CANCELLED if cancelled else usual, watch.elapsed)
@@ -288,16 +280,11 @@ def price_with_visitors(
         done_by(replace(crew, workers=1), visit, tasks, done, teller(plan, watch))
 
 
-def improve_joined(
-    plan: Plan, prices: dict[int, Floats], limits: Limits, watch: Stopwatch, crew: Crew
-) -> dict[int, Floats]:
-    """Move everybody, over the borders too, to options that are near the best of their entry.
-
-    A goal that stands alone has other prices (n_rows + k,) then, which know nothing of options further off.
-    """
+def improve_joined(plan: Plan, prices: dict[int, Floats], limits: Limits, watch: Stopwatch, crew: Crew) -> None:
+    """Move everybody, over the borders too, to options that are near the best of their entry."""
     model = plan.model
     if not moved_goals(model):
-        return {}
+        return
     loss = least_losses(model, prices)
     loss[plan.chosen] = -np.inf
     if model.n_options > MOST_TOGETHER:
@@ -310,18 +297,11 @@ def improve_joined(
     task = joined_task(("together", 0), part, place, plan, prices, limits)
     del part
     give_back()
-    answers: dict[Key, Improved] = {}
+    answers: dict[Key, Bools] = {}
     done_by(crew, improve_part, [task], answers, teller(plan, watch))
-    found = answers[task.key]
     chosen = np.zeros(model.n_options, dtype=bool)
-    chosen[place.option[found.chosen]] = True
+    chosen[place.option[answers[task.key]]] = True
     plan.offer(complete(model, chosen), ())
-    k, *others = moved_goals(model)
-    if found.prices is None or others:
-        return {}
-    candidate = prices[k].copy()
-    candidate[place.row] = found.prices
-    return {k: candidate}
 
 
 def joined_part(plan: Plan, option: Ints) -> tuple[Model, Place]:

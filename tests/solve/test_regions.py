@@ -210,7 +210,7 @@ def test_whoever_has_no_place_at_home_crosses_the_border(monkeypatch: pytest.Mon
     model = two_towns()
     crosses = (model.entry < ENTRIES) & (model.session >= SESSIONS)
     joined = by_region(model)
-    monkeypatch.setattr(regions, "improve_joined", lambda *arguments: {})
+    monkeypatch.setattr(regions, "improve_joined", lambda *arguments: None)
     apart = by_region(model)
     assert not apart.chosen[crosses].any()
     assert joined.chosen[crosses].any()
@@ -229,7 +229,7 @@ def test_regions_are_not_joined_where_time_is_too_short_for_it(monkeypatch: pyte
 
 def proven_without(left_out: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> int:
     """What the joined prices of a city cut through its middle prove, where half of all options cross."""
-    monkeypatch.setattr(regions, "improve_joined", lambda *arguments: {})
+    monkeypatch.setattr(regions, "improve_joined", lambda *arguments: None)
     for name in left_out:
         monkeypatch.setattr(regions, name, lambda *arguments: None)
     limits = replace(LIMITS, work=100)
