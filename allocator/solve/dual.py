@@ -32,7 +32,7 @@ TEMPERATURES = (0.3, 0.1, 0.03, 0.01, *(0.004 * 0.4**step for step in range(12))
 """In typical gains; as many as precision asks for."""
 AFTER_COARSE, WARM = 0.03, 0.1
 """The temperatures that coarse prices, and given ones, go on from."""
-LOWERED_AT = (0.03, 0.01, 0.004, 0.004)
+LOWERED_AT = (0.03, 0.01, 0.004)
 """Temperatures, a look each, of prices that are nearly right but for some that are far off."""
 PAYS = 1e-3
 """Of the bound, by how much less a correction must lower it to be the last."""
@@ -144,14 +144,17 @@ def lowered_prices(
     *,
     seconds: float,
     work: int | None = None,
+    tell: Callable[[float], None] = silent,
     threads: int = 1,
 ) -> Floats:
     """Prices (n_rows,) no worse than `start`, for gains (n_columns,) beyond what entries have elsewhere.
 
     Those may be much smaller than what a placement usually gains (`typical`), which temperatures are told in.
+    `tell` hears of the bound twice a second.
     """
+    deadline = time.monotonic() + seconds
     pricing = Pricing(model, gains, goal_rows(model, ()), threads)
-    descent = Descent(pricing, start, Effort(time.monotonic() + seconds, work, silent))
+    descent = Descent(pricing, start, Effort(deadline, work, tell))
     descent.typical = typical
     with threadpool_limits(1), suppress(OutOfTimeError):
         for temperature in LOWERED_AT:

@@ -37,12 +37,12 @@ from allocator.solve.partition import MOST_OF_A_REGION, Regions, cut_into_region
 from allocator.solve.plan import Plan
 from allocator.solve.pricing import make_room
 from allocator.solve.prove import Proposed, prove_all
-from allocator.solve.visitors import Neighbours, Visited, owners, turns, visit
+from allocator.solve.visitors import Neighbours, owners, price_in_turn
 from allocator.stopwatch import Stopwatch
 
 MOST_TOGETHER = 5_000_000
 """Options, near the best of their entry, to which everybody is moved in the end."""
-SHARES = (0.5, 0.5, 0.9)
+SHARES = (0.5, 0.45, 0.9)
 """Of what is left, for the regions; then for their prices with visitors; in the end for moves over the borders."""
 CORRECTIONS, SHARE_OF_CORRECTION = 2, 0.1
 """How often prices are corrected across borders, and of what is left the seconds for each."""
@@ -162,7 +162,7 @@ def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, 
     if regions is not None and not cancelled and watch.left > EVALUATIONS_TO_JOIN * evaluation:
         try:
             correct_prices(plan, prices, limits, watch, crew)
-            price_with_visitors(plan, regions, prices, limits, watch, crew)
+            price_with_visitors(plan, regions, prices, limits, watch)
             improve_joined(plan, prices, limits, watch, crew)
         except KeyboardInterrupt:
             cancelled = True
@@ -266,18 +266,16 @@ def correct_prices(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
 
 
 def price_with_visitors(
-    plan: Plan, regions: Regions, prices: dict[int, Floats], limits: Limits, watch: Stopwatch, crew: Crew
+    plan: Plan, regions: Regions, prices: dict[int, Floats], limits: Limits, watch: Stopwatch
 ) -> None:
-    """Regions price their own rows once more, one after the other, with everybody who could come there; then all rows
-    of several.
+    """Regions price their own rows once more, one after the other, with everybody who could come there; in this
+    process, for to hand a part over takes as long as to price it.
     """
     model, moved = plan.model, moved_goals(plan.model)
-    owner = owners(model, regions.of_session)
-    shares = even_shares(watch, SHARES[1] * watch.left, len(moved) * turns(regions))
+    owner, seconds = owners(model, regions.of_session), SHARES[1] * watch.left
     for k in moved:
-        done: dict[Key, Visited] = {}
-        tasks = Neighbours(model, regions, owner, k, prices[k]).in_turn(limits, shares, done)
-        done_by(replace(crew, workers=1), visit, tasks, done, teller(plan, watch))
+        neighbours = Neighbours(model, regions, owner, k, prices[k])
+        price_in_turn(neighbours, limits, watch, seconds / len(moved), teller(plan, watch))
 
 
 def improve_joined(plan: Plan, prices: dict[int, Floats], limits: Limits, watch: Stopwatch, crew: Crew) -> None:

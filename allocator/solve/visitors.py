@@ -11,24 +11,23 @@ Source: docs/decisions/0044-visitors.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from allocator.answer import Limits
+from allocator.answer import Limits, silent
 from allocator.certificate import UNPRICED, boxed_values, reduced_prices
 from allocator.compiled import compiled
 from allocator.formulation import Model
 from allocator.instance import Array, Bools, Floats, Ints
-from allocator.memory import give_back
 from allocator.solve.best_options import usual_gain
 from allocator.solve.construct import own_gains
-from allocator.solve.crew import Key
 from allocator.solve.dual import lowered_prices
 from allocator.solve.part_model import Place, part_model
 from allocator.solve.partition import Regions
 from allocator.solve.pricing import make_room
+from allocator.stopwatch import Stopwatch
 
 NOBODY, SEVERAL = -2, -1
 NEAREST = 3_000_000
@@ -43,12 +42,10 @@ class Visit:
     gains; prices (n_rows,) those of the rows to be priced, 0 elsewhere
     """
 
-    key: Key
     part: Model
     gains: Floats
     typical: float
     prices: Floats
-    limits: Limits
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +56,25 @@ class Visited:
     paid: Floats
 
 
-def visit(task: Visit) -> Visited:
-    """Price the rows of a task. A pure function of the task, where its limits count work and not seconds."""
+def price_in_turn(
+    neighbours: Neighbours, limits: Limits, watch: Stopwatch, seconds: float, heard: Callable[[], None]
+) -> None:
+    """Price the rows of one region after the other, each seeing what those before it found; then those of several.
+
+    `seconds` are for all of them. `heard` is called twice a second.
+    """
+    stop, turns = watch.elapsed + seconds, [*range(neighbours.regions.number), SEVERAL]
+    for turn, number in enumerate(turns):
+        until = watch.elapsed + (stop - watch.elapsed) / (len(turns) - turn)
+        task, place = neighbours.visit(number)
+        found = visit(task, replace(limits, seconds=until - watch.elapsed), heard)
+        del task
+        neighbours.take(number, place, found)
+
+
+def visit(task: Visit, limits: Limits, heard: Callable[[], None] = silent) -> Visited:
+    """Price the rows of a task. A pure function of it, where limits count work and not seconds."""
     make_room()
-    limits = task.limits
     prices = lowered_prices(
         task.part,
         task.gains,
@@ -70,6 +82,7 @@ def visit(task: Visit) -> Visited:
         task.typical,
         seconds=limits.seconds,
         work=limits.work,
+        tell=lambda bound: heard(),
         threads=limits.threads,
     )
     return Visited(prices, task.part.rows.column_prices(prices - task.prices))
@@ -84,17 +97,7 @@ class Neighbours:
         self.typical = usual_gain(model, k)
         self.reduced = reduced_prices(model, own_gains(model, k), prices)
 
-    def in_turn(self, limits: Limits, seconds: Iterator[float], done: dict[Key, Visited]) -> Iterator[Visit]:
-        """What is to be done in each turn, as soon as `done` has what the one before it found, which it is to see."""
-        for turn, number in enumerate([*range(self.regions.number), SEVERAL]):
-            key = ("visitors", self.k * turns(self.regions) + turn)
-            task, place = self.visit(number, key, replace(limits, seconds=next(seconds)))
-            give_back()
-            yield task
-            del task
-            self.take(number, place, done[key])
-
-    def visit(self, number: int, key: Key, limits: Limits) -> tuple[Visit, Place]:
+    def visit(self, number: int) -> tuple[Visit, Place]:
         """What a region is to do at the prices that stand now, or who prices rows of several; where its part stands."""
         model, rows = self.model, self.model.rows
         inside = self._nearest() if number == SEVERAL else (self.regions.of_session == number)[model.session]
@@ -105,7 +108,7 @@ class Neighbours:
         prices = np.where(own, self.prices[: model.n_rows], 0.0)[place.row]
         gains = self.reduced[place.column] + part.rows.column_prices(prices)
         gains[: part.n_options] -= self._best(self.reduced, inside)[model.entry[option]]
-        return Visit(key, part, gains, self.typical, prices, limits), place
+        return Visit(part, gains, self.typical, prices), place
 
     def take(self, number: int, place: Place, found: Visited) -> None:
         """The prices that a region found for its own rows; those found for rows of several where the whole gains."""
@@ -143,11 +146,6 @@ class Neighbours:
         side = np.where(prices[several] > 0, model.rows.upper[several], model.rows.lower[several])
         entries = self._best(reduced, np.zeros(model.n_options, dtype=bool)).sum()
         return float(entries + boxed_values(model, reduced, alone).sum() + prices[several] @ side)
-
-
-def turns(regions: Regions) -> int:
-    """One for each region, and one for the rows of several."""
-    return regions.number + 1
 
 
 def owners(model: Model, of_session: Ints) -> Ints:

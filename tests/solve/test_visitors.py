@@ -10,15 +10,15 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from allocator.answer import Limits
+from allocator.answer import Limits, silent
 from allocator.certificate import goal_rows, reduced_prices
 from allocator.formulation import Model
 from allocator.instance import Floats, Ints
 from allocator.solve.construct import own_gains
-from allocator.solve.crew import Key
 from allocator.solve.partition import Regions
 from allocator.solve.pricing import Pricing
-from allocator.solve.visitors import NOBODY, SEVERAL, Neighbours, Visited, owners, turns, visit
+from allocator.solve.visitors import NOBODY, SEVERAL, Neighbours, Visited, owners, price_in_turn
+from allocator.stopwatch import Stopwatch
 from tests.models_of_arrays import RowList, all_plans, held_of, model_of, plans_that_hold, random_model
 
 LIMITS = Limits(seconds=math.inf, work=60)
@@ -36,10 +36,9 @@ def regions_of(model: Model, of_session: Ints) -> Regions:
 
 def taken_in_turn(model: Model, of_session: Ints, k: int, prices: Floats, limits: Limits = LIMITS) -> Floats:
     """Prices after every region had its turn, and the rows of several theirs."""
-    found, done = prices.copy(), dict[Key, Visited]()
+    found, watch = prices.copy(), Stopwatch(math.inf)
     neighbours = Neighbours(model, regions_of(model, of_session), owners(model, of_session), k, found)
-    for task in neighbours.in_turn(limits, iter([math.inf] * turns(regions_of(model, of_session))), done):
-        done[task.key] = visit(task)
+    price_in_turn(neighbours, limits, watch, math.inf, silent)
     return found
 
 
@@ -127,7 +126,7 @@ def test_what_a_region_gains_the_whole_gains(seed: int) -> None:
     start = pricing.possible(rng.normal(0.0, 3.0, model.n_rows + k))
     neighbours = Neighbours(model, regions_of(model, of_session), owners(model, of_session), k, start.copy())
     number = int(of_session[model.session[0]])
-    task, place = neighbours.visit(number, ("visitors", 0), LIMITS)
+    task, place = neighbours.visit(number)
     of_part = Pricing(task.part, task.gains, goal_rows(task.part, []))
     own = np.isfinite(of_part.upper) | np.isfinite(of_part.lower)
     prices = of_part.possible(np.where(own, task.prices + rng.normal(0.0, 2.0, len(own)), 0.0))
@@ -165,7 +164,7 @@ def test_prices_of_several_are_taken_only_where_the_whole_gains(seed: int) -> No
     pricing = Pricing(model, own_gains(model, k), goal_rows(model, held))
     start, another = (pricing.possible(rng.normal(0.0, 3.0, model.n_rows + k)) for _ in range(2))
     neighbours = Neighbours(model, regions_of(model, of_session), owner, k, start.copy())
-    task, place = neighbours.visit(SEVERAL, ("visitors", 0), LIMITS)
+    task, place = neighbours.visit(SEVERAL)
     several = place.row[owner[place.row] == SEVERAL]
     assert np.array_equal(
         np.flatnonzero(task.prices), np.flatnonzero(np.isin(place.row, several) & (start[place.row] != 0))
