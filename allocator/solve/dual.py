@@ -11,7 +11,7 @@ Source: entropy smoothing; measured in docs/decisions/0001-how-to-solve.md.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -32,8 +32,6 @@ TEMPERATURES = (0.3, 0.1, 0.03, 0.01, *(0.004 * 0.4**step for step in range(12))
 """In typical gains; as many as precision asks for."""
 AFTER_COARSE, WARM = 0.03, 0.1
 """The temperatures that coarse prices, and given ones, go on from."""
-LOWERED_AT = (0.03, 0.01, 0.004)
-"""Temperatures, a look each, of prices that are nearly right but for some that are far off."""
 PAYS = 1e-3
 """Of the bound, by how much less a correction must lower it to be the last."""
 COARSE = (0.3, 0.1, 0.03)
@@ -141,6 +139,7 @@ def lowered_prices(
     gains: Floats,
     start: Floats,
     typical: float,
+    temperatures: Sequence[float],
     *,
     seconds: float,
     work: int | None = None,
@@ -157,7 +156,7 @@ def lowered_prices(
     descent = Descent(pricing, start, Effort(deadline, work, tell))
     descent.typical = typical
     with threadpool_limits(1), suppress(OutOfTimeError):
-        for temperature in LOWERED_AT:
+        for temperature in temperatures:
             descent.minimise(descent.window(temperature), temperature * typical)
     return descent.best
 

@@ -42,7 +42,7 @@ from allocator.stopwatch import Stopwatch
 
 MOST_TOGETHER = 5_000_000
 """Options, near the best of their entry, to which everybody is moved in the end."""
-SHARES = (0.5, 0.45, 0.9)
+SHARES = (0.5, 0.48, 0.9)
 """Of what is left, for the regions; then for their prices with visitors; in the end for moves over the borders."""
 CORRECTIONS, SHARE_OF_CORRECTION = 2, 0.1
 """How often prices are corrected across borders, and of what is left the seconds for each."""

@@ -30,8 +30,11 @@ from allocator.solve.pricing import make_room
 from allocator.stopwatch import Stopwatch
 
 NOBODY, SEVERAL = -2, -1
-NEAREST = 3_000_000
-"""Options, near the best of their entry, over which rows of several regions are priced."""
+NEAREST = 8_000_000
+"""Options, near the best of their entry, over which rows of several regions are priced: of three million, what they
+gain there is lost again over the others."""
+LOWERED_AT, OF_SEVERAL_AT = (0.03, 0.01, 0.004), (0.01, 0.004)
+"""Temperatures, a look each, of prices that are nearly right but for some that are far off; and of rows of several."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,13 +42,14 @@ class Visit:
     """Rows to be priced, a region's own or those of several: others are open in the part, and paid for in the gains.
 
     gains (n_columns,) of the part, of an option beyond what its entry has elsewhere; typical what a placement usually
-    gains; prices (n_rows,) those of the rows to be priced, 0 elsewhere
+    gains; prices (n_rows,) those of the rows to be priced, 0 elsewhere; a look at each of these temperatures
     """
 
     part: Model
     gains: Floats
     typical: float
     prices: Floats
+    temperatures: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +84,7 @@ def visit(task: Visit, limits: Limits, heard: Callable[[], None] = silent) -> Vi
         task.gains,
         task.prices,
         task.typical,
+        task.temperatures,
         seconds=limits.seconds,
         work=limits.work,
         tell=lambda bound: heard(),
@@ -108,7 +113,8 @@ class Neighbours:
         prices = np.where(own, self.prices[: model.n_rows], 0.0)[place.row]
         gains = self.reduced[place.column] + part.rows.column_prices(prices)
         gains[: part.n_options] -= self._best(self.reduced, inside)[model.entry[option]]
-        return Visit(part, gains, self.typical, prices), place
+        temperatures = OF_SEVERAL_AT if number == SEVERAL else LOWERED_AT
+        return Visit(part, gains, self.typical, prices, temperatures), place
 
     def take(self, number: int, place: Place, found: Visited) -> None:
         """The prices that a region found for its own rows; those found for rows of several where the whole gains."""
