@@ -30,7 +30,7 @@ from allocator.solve.pricing import make_room
 from allocator.stopwatch import Stopwatch
 
 NOBODY, SEVERAL = -2, -1
-NEAREST = 8_000_000
+NEAREST = 5_000_000
 """Options, near the best of their entry, over which rows of several regions are priced: of three million, what they
 gain there is lost again over the others."""
 LOWERED_AT, OF_SEVERAL_AT = (0.03, 0.01, 0.004), (0.01, 0.004)
