@@ -48,7 +48,7 @@ CORRECTIONS, SHARE_OF_CORRECTION = 2, 0.1
 """How often prices are corrected across borders, and of what is left the seconds for each."""
 DUAL_SHARE_JOINED = 0.2
 """Of the last moves of several goals, for prices of their sum at most; those of one goal are right by then."""
-EVALUATIONS, EVALUATIONS_TO_JOIN = 4.0, 20.0
+EVALUATIONS, EVALUATIONS_TO_JOIN = 9.0, 20.0
 """What the proof takes, in evaluations of a bound; what corrections and last moves take before they have begun."""
 TOLD_SECONDS = 0.9
 
