@@ -51,6 +51,13 @@ def least_losses(model: Model, prices: dict[int, Floats]) -> Array:
     return least
 
 
+def least(loss: Array, most: int) -> Bools:
+    """(n_options,) the `most` options that lose least, with all that lose as much as the last of them."""
+    if len(loss) <= most:
+        return np.ones(len(loss), dtype=bool)
+    return np.asarray(loss <= np.partition(loss, most)[most])
+
+
 @compiled
 def _mark_best(entry: Array, session: Array, alike: Ints, reduced: Floats, near: float, best: Bools) -> None:
     """Mark the best option of each entry in each kind of session, unless it loses more than `near` against its best."""

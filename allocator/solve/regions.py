@@ -23,7 +23,7 @@ from allocator.ending import Ending
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
 from allocator.memory import give_back
-from allocator.solve.best_options import best_of_kinds, least_losses
+from allocator.solve.best_options import best_of_kinds, least, least_losses
 from allocator.solve.construct import own_gains
 from allocator.solve.crew import Crew, Key, done_by
 from allocator.solve.dual import corrected_prices
@@ -127,7 +127,8 @@ def improve_part(task: Task) -> Bools:
     with Worker() as worker:
         # Two threads that count work together would not always do the same.
         threads = limits.threads if limits.work is None else 1
-        large, dual_share = LargeSearch(plan, limits.seed, silent, worker, threads=threads), DUAL_SHARE_JOINED
+        large = LargeSearch(plan, limits.seed, silent, worker, threads=threads)
+        dual_share = DUAL_SHARE_JOINED
         if len(moved) == 1:
             large.prices, dual_share = task.prices[moved[0], : model.n_rows], 0.0
         for k, goal in enumerate(model.goals):
@@ -285,10 +286,7 @@ def improve_joined(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
         return
     loss = least_losses(model, prices)
     loss[plan.chosen] = -np.inf
-    if model.n_options > MOST_TOGETHER:
-        option = np.flatnonzero(loss <= np.partition(loss, MOST_TOGETHER)[MOST_TOGETHER])
-    else:
-        option = np.arange(model.n_options)
+    option = np.flatnonzero(least(loss, MOST_TOGETHER))
     del loss
     part, place = joined_part(plan, option)
     limits = replace(limits, seconds=SHARES[2] * watch.left)

@@ -12,16 +12,16 @@ Source: docs/decisions/0044-visitors.md.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from allocator.answer import Limits, silent
+from allocator.answer import Limits
 from allocator.certificate import UNPRICED, boxed_values, reduced_prices
 from allocator.compiled import compiled
 from allocator.formulation import Model
 from allocator.instance import Array, Bools, Floats, Ints
-from allocator.solve.best_options import usual_gain
+from allocator.solve.best_options import least, usual_gain
 from allocator.solve.construct import own_gains
 from allocator.solve.dual import lowered_prices
 from allocator.solve.part_model import Place, part_model
@@ -39,25 +39,17 @@ LOWERED_AT, OF_SEVERAL_AT = (0.03, 0.01, 0.004), (0.01, 0.004)
 
 @dataclass(frozen=True, eq=False)
 class Visit:
-    """Rows to be priced, a region's own or those of several: others are open in the part, and paid for in the gains.
+    """Rows to be priced, of region `number` or SEVERAL: others are open in the part, and paid for in the gains.
 
-    gains (n_columns,) of the part, of an option beyond what its entry has elsewhere; typical what a placement usually
-    gains; prices (n_rows,) those of the rows to be priced, 0 elsewhere; a look at each of these temperatures
+    place where the part stands; gains (n_columns,) of the part, of an option beyond what its entry has elsewhere;
+    prices (n_rows,) those of the rows to be priced, 0 elsewhere
     """
 
+    number: int
     part: Model
+    place: Place
     gains: Floats
-    typical: float
     prices: Floats
-    temperatures: tuple[float, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Visited:
-    """Prices (n_rows,) of those rows, and what the columns (n_columns,) of the part pay more than before."""
-
-    prices: Floats
-    paid: Floats
 
 
 def price_in_turn(
@@ -70,27 +62,21 @@ def price_in_turn(
     stop, turns = watch.elapsed + seconds, [*range(neighbours.regions.number), SEVERAL]
     for turn, number in enumerate(turns):
         until = watch.elapsed + (stop - watch.elapsed) / (len(turns) - turn)
-        task, place = neighbours.visit(number)
-        found = visit(task, replace(limits, seconds=until - watch.elapsed), heard)
-        del task
-        neighbours.take(number, place, found)
-
-
-def visit(task: Visit, limits: Limits, heard: Callable[[], None] = silent) -> Visited:
-    """Price the rows of a task. A pure function of it, where limits count work and not seconds."""
-    make_room()
-    prices = lowered_prices(
-        task.part,
-        task.gains,
-        task.prices,
-        task.typical,
-        task.temperatures,
-        seconds=limits.seconds,
-        work=limits.work,
-        tell=lambda bound: heard(),
-        threads=limits.threads,
-    )
-    return Visited(prices, task.part.rows.column_prices(prices - task.prices))
+        visit = neighbours.visit(number)
+        prices = lowered_prices(
+            visit.part,
+            visit.gains,
+            visit.prices,
+            neighbours.typical,
+            OF_SEVERAL_AT if number == SEVERAL else LOWERED_AT,
+            seconds=until - watch.elapsed,
+            work=limits.work,
+            tell=lambda bound: heard(),
+            threads=limits.threads,
+        )
+        neighbours.take(visit, prices)
+        del visit
+        make_room()
 
 
 class Neighbours:
@@ -102,8 +88,8 @@ class Neighbours:
         self.typical = usual_gain(model, k)
         self.reduced = reduced_prices(model, own_gains(model, k), prices)
 
-    def visit(self, number: int) -> tuple[Visit, Place]:
-        """What a region is to do at the prices that stand now, or who prices rows of several; where its part stands."""
+    def visit(self, number: int) -> Visit:
+        """What a region is to do at the prices that stand now, or who prices rows of several."""
         model, rows = self.model, self.model.rows
         inside = self._nearest() if number == SEVERAL else (self.regions.of_session == number)[model.session]
         option = np.flatnonzero(inside).astype(np.int32)
@@ -112,37 +98,36 @@ class Neighbours:
         part, place = part_model(model, option, option[model.fixed[option]], sides)
         prices = np.where(own, self.prices[: model.n_rows], 0.0)[place.row]
         gains = self.reduced[place.column] + part.rows.column_prices(prices)
-        gains[: part.n_options] -= self._best(self.reduced, inside)[model.entry[option]]
-        temperatures = OF_SEVERAL_AT if number == SEVERAL else LOWERED_AT
-        return Visit(part, gains, self.typical, prices, temperatures), place
+        gains[: part.n_options] -= self._best(self.reduced, inside | model.fixed)[model.entry[option]]
+        return Visit(number, part, place, gains, prices)
 
-    def take(self, number: int, place: Place, found: Visited) -> None:
-        """The prices that a region found for its own rows; those found for rows of several where the whole gains."""
-        model, own = self.model, self.owner[place.row] == number
+    def take(self, visit: Visit, found: Floats) -> None:
+        """Prices (n_rows,) of the part for a region's own rows; those for rows of several where the whole gains."""
+        place, own = visit.place, self.owner[visit.place.row] == visit.number
         prices, reduced = self.prices.copy(), self.reduced
-        prices[place.row[own]] = found.prices[own]
-        if number == SEVERAL:
+        prices[place.row[own]] = found[own]
+        if visit.number == SEVERAL:
+            model = self.model
             reduced = reduced - model.rows.column_prices((prices - self.prices)[: model.n_rows])
             if self._bound(prices, reduced) > self._bound(self.prices, self.reduced):
                 return
         else:
-            reduced[place.column] -= found.paid
+            reduced[place.column] -= visit.part.rows.column_prices(found - visit.prices)
         self.prices[:], self.reduced = prices, reduced
 
-    def _best(self, reduced: Floats, inside: Bools) -> Floats:
-        """(n_entries,) the best that each entry has in options that are not `inside` (n_options,), at least 0."""
+    def _best(self, reduced: Floats, without: Bools) -> Floats:
+        """(n_entries,) the best that each entry has `without` some options (n_options,), at least 0."""
         best = np.zeros(self.model.n_entries)
-        _best_outside(self.model.entry, inside | self.model.fixed, reduced, best)
+        _best_without(self.model.entry, without, reduced, best)
         return best
 
     def _nearest(self) -> Bools:
         """(n_options,) those that lose least against the best of their entry, and all that are in every plan."""
         model = self.model
-        best = self._best(self.reduced, np.zeros(model.n_options, dtype=bool))
+        best = self._best(self.reduced, model.fixed)
         loss = (best[model.entry] - self.reduced[: model.n_options]).astype(np.float32)
         loss[model.fixed] = -np.inf
-        most = min(NEAREST, model.n_options) - 1
-        return np.asarray(loss <= np.partition(loss, most)[most])
+        return least(loss, NEAREST)
 
     def _bound(self, prices: Floats, reduced: Floats) -> float:
         """The bound of the whole, without what rows cost that have the same price in all that it is compared with."""
@@ -150,7 +135,7 @@ class Neighbours:
         alone = np.append(np.flatnonzero(model.fixed), np.arange(model.n_options, model.n_columns))
         several = np.flatnonzero((self.owner == SEVERAL) & (prices[: model.n_rows] != 0))
         side = np.where(prices[several] > 0, model.rows.upper[several], model.rows.lower[several])
-        entries = self._best(reduced, np.zeros(model.n_options, dtype=bool)).sum()
+        entries = self._best(reduced, model.fixed).sum()
         return float(entries + boxed_values(model, reduced, alone).sum() + prices[several] @ side)
 
 
@@ -190,8 +175,8 @@ def _owned(indptr: Array, indices: Array, region: Array, owner: Ints) -> None:
 
 
 @compiled
-def _best_outside(entry: Array, inside: Bools, reduced: Floats, best: Floats) -> None:
-    """best[e] of what entry e has in options that are not `inside`, at least 0."""
+def _best_without(entry: Array, without: Bools, reduced: Floats, best: Floats) -> None:
+    """best[e] of what entry e has in all options but those it is `without`, at least 0."""
     for option in range(len(entry)):
-        if not inside[option]:
+        if not without[option]:
             best[entry[option]] = max(best[entry[option]], reduced[option])

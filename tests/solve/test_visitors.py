@@ -17,7 +17,7 @@ from allocator.instance import Floats, Ints
 from allocator.solve.construct import own_gains
 from allocator.solve.partition import Regions
 from allocator.solve.pricing import Pricing
-from allocator.solve.visitors import NOBODY, SEVERAL, Neighbours, Visited, owners, price_in_turn
+from allocator.solve.visitors import NOBODY, SEVERAL, Neighbours, owners, price_in_turn
 from allocator.stopwatch import Stopwatch
 from tests.models_of_arrays import RowList, all_plans, held_of, model_of, plans_that_hold, random_model
 
@@ -40,6 +40,14 @@ def taken_in_turn(model: Model, of_session: Ints, k: int, prices: Floats, limits
     neighbours = Neighbours(model, regions_of(model, of_session), owners(model, of_session), k, found)
     price_in_turn(neighbours, limits, watch, math.inf, silent)
     return found
+
+
+def whole_in_two(rng: np.random.Generator) -> tuple[Model, int, list[int], Ints]:
+    """Any model, its last goal, what those before are held at, and a region for each session."""
+    model = random_model(rng)
+    k = len(model.goals) - 1
+    assume(model.goals[k].values.any())
+    return model, k, [goal.constant for goal in model.goals[:k]], rng.integers(0, 2, model.n_sessions)
 
 
 def two_sites() -> Model:
@@ -117,21 +125,17 @@ def test_no_turn_makes_the_bound_of_the_whole_worse_and_no_plan_beats_it(seed: i
 def test_what_a_region_gains_the_whole_gains(seed: int) -> None:
     """For any prices of its own rows, not only the best."""
     rng = np.random.default_rng(seed)
-    model = random_model(rng)
-    k = len(model.goals) - 1
-    assume(model.goals[k].values.any())
-    held = [goal.constant for goal in model.goals[:k]]
-    of_session = rng.integers(0, 2, model.n_sessions)
+    model, k, held, of_session = whole_in_two(rng)
     pricing = Pricing(model, own_gains(model, k), goal_rows(model, held))
     start = pricing.possible(rng.normal(0.0, 3.0, model.n_rows + k))
     neighbours = Neighbours(model, regions_of(model, of_session), owners(model, of_session), k, start.copy())
     number = int(of_session[model.session[0]])
-    task, place = neighbours.visit(number)
+    task = neighbours.visit(number)
     of_part = Pricing(task.part, task.gains, goal_rows(task.part, []))
     own = np.isfinite(of_part.upper) | np.isfinite(of_part.lower)
     prices = of_part.possible(np.where(own, task.prices + rng.normal(0.0, 2.0, len(own)), 0.0))
     fell = [of_part.bound(vector, of_part.reduced(vector))[0] for vector in (task.prices, prices)]
-    neighbours.take(number, place, Visited(prices, task.part.rows.column_prices(prices - task.prices)))
+    neighbours.take(task, prices)
     whole = [bound_at(model, k, held, vector) for vector in (start, neighbours.prices)]
     assert whole[1] - whole[0] == pytest.approx(fell[1] - fell[0], abs=1e-6)
 
@@ -154,17 +158,14 @@ def test_rows_of_several_are_priced_after_the_regions() -> None:
 def test_prices_of_several_are_taken_only_where_the_whole_gains(seed: int) -> None:
     """Whatever they are: they were found over some of the options."""
     rng = np.random.default_rng(seed)
-    model = random_model(rng)
-    k = len(model.goals) - 1
-    assume(model.goals[k].values.any())
-    held = [goal.constant for goal in model.goals[:k]]
-    of_session = rng.integers(0, 2, model.n_sessions)
+    model, k, held, of_session = whole_in_two(rng)
     owner = owners(model, of_session)
     assume((owner == SEVERAL).any())
     pricing = Pricing(model, own_gains(model, k), goal_rows(model, held))
     start, another = (pricing.possible(rng.normal(0.0, 3.0, model.n_rows + k)) for _ in range(2))
     neighbours = Neighbours(model, regions_of(model, of_session), owner, k, start.copy())
-    task, place = neighbours.visit(SEVERAL)
+    task = neighbours.visit(SEVERAL)
+    place = task.place
     several = place.row[owner[place.row] == SEVERAL]
     assert np.array_equal(
         np.flatnonzero(task.prices), np.flatnonzero(np.isin(place.row, several) & (start[place.row] != 0))
@@ -173,7 +174,7 @@ def test_prices_of_several_are_taken_only_where_the_whole_gains(seed: int) -> No
     changed[several] = another[several]
     before, after = bound_at(model, k, held, start), bound_at(model, k, held, changed)
     assume(abs(after - before) > 1e-6)
-    neighbours.take(SEVERAL, place, Visited(changed[place.row], np.zeros(0)))
+    neighbours.take(task, changed[place.row])
     expected = changed if after < before else start
     assert neighbours.prices.tolist() == expected.tolist()
     assert neighbours.reduced == pytest.approx(reduced_prices(model, own_gains(model, k), expected), abs=1e-9)
