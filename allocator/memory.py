@@ -20,11 +20,33 @@ FILED_FROM = 200 << 20
 _filed: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
 
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+"""Settings of the C library: what is free at the end stays from so many bytes on (-1: always); arrays by themselves."""
+
+
+def keep_free() -> None:
+    """From now on what is let go stays with this process for what it needs next, until `give_back`.
+
+    Otherwise every large array is returned by itself, and its pages are asked for anew by the next one: hosts that take
+    back what is free in a machine need seconds for each gigabyte of that. Nothing where the C library has no such
+    setting. Source: docs/decisions/0045-memory-that-is-kept.md.
+    """
+    settings = getattr(ctypes.CDLL(None), "mallopt", None)
+    if settings is not None:
+        settings(M_MMAP_MAX, 0)
+        settings(M_TRIM_THRESHOLD, -1)
+
+
+def put_away() -> None:
+    """Let go of what stands in files until it is read again."""
+    for mapped in list(_filed):
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
 def give_back() -> None:
     """Return what is free, and what stands in files until it is read again; nothing where the system cannot."""
     gc.collect()
-    for mapped in list(_filed):
-        mapped.madvise(mmap.MADV_DONTNEED)
+    put_away()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

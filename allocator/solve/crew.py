@@ -55,9 +55,10 @@ def local_crew(workers: int) -> Crew:
     return Crew(hire, workers)
 
 
-def crew_for(threads: int) -> Crew:
-    """Local workers for so many threads."""
-    return local_crew(max(1, threads // THREADS_OF_A_WORKER))
+def crew_for(threads: int) -> Crew | None:
+    """Local workers for so many threads; None where one would do, for that the process itself is."""
+    workers = threads // THREADS_OF_A_WORKER
+    return local_crew(workers) if workers > 1 else None
 
 
 def leave_with_parent() -> None:
@@ -104,7 +105,7 @@ def done_by(
             raise
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """Do nothing."""
 
 
@@ -129,7 +130,7 @@ def _work_through(
             again.pop()
             del task
             # A pool of processes keeps what it wrote last, a region of gigabytes: a word after it takes its place.
-            executor.submit(_nothing)
+            executor.submit(nothing)
         if not under_way:
             return
         finished, _ = wait(under_way, timeout=HEARD_SECONDS, return_when=FIRST_COMPLETED)

@@ -124,11 +124,20 @@ def solve_dual(
 
 
 def corrected_prices(
-    model: Model, gains: Floats, held: Held, start: Floats, *, seconds: float, work: int | None = None, threads: int = 1
+    model: Model,
+    gains: Floats,
+    held: Held,
+    start: Floats,
+    *,
+    seconds: float,
+    work: int | None = None,
+    tell: Callable[[float], None] = silent,
+    threads: int = 1,
 ) -> Floats:
     """Prices (n_rows + n_held,) no worse than `start`, those of like rows changed together: see `correction`."""
+    deadline = time.monotonic() + seconds
     pricing = Pricing(model, np.asarray(gains, dtype=np.float64), held, threads)
-    descent = Descent(pricing, start, Effort(time.monotonic() + seconds, work, silent))
+    descent = Descent(pricing, start, Effort(deadline, work, tell))
     with threadpool_limits(1), suppress(OutOfTimeError):
         descent.correct()
     return descent.best

@@ -226,28 +226,35 @@ class LargeSearch:
     def _cycle(self, search: Search, held: Sequence[int], pace: Pace, hot: float) -> None:
         """One annealing from where a search stands: with a free thread by one search of each half of the model.
 
-        Where there are no halves two searches go over everything: they end far apart.
+        Where there are no halves two searches go over everything: they end far apart. What one that is stopped has
+        found counts too.
         """
         if self.threads == 1 or (self.busy is not None and not self.busy.done()):
-            search.cycle(pace, hot, self.heard)
-            self._offer(search, held)
+            try:
+                search.cycle(pace, hot, self.heard)
+            finally:
+                self._offer(search, held)
             return
         model, part = self.plan.model, search.part
         columns = complete(model, part.chosen(search.state.place))
         first = first_half(self.parts, model.entry, search.random)
         if first is None:
             copies = [search, search.over(part, columns, self.seed + 1)]
-            side_by_side([partial(one.cycle, pace, hot) for one in copies], self.heard)
-            for copy in copies:
-                self._offer(copy, held)
+            try:
+                side_by_side([partial(one.cycle, pace, hot) for one in copies], self.heard)
+            finally:
+                for copy in copies:
+                    self._offer(copy, held)
             return
         keep = np.zeros(model.n_options, dtype=bool)
         keep[part.option] = True
         halves = [search.over(Part.of(self.layout, keep & half, held), columns, self.seed) for half in (first, ~first)]
         share_out(halves)
-        side_by_side([partial(one.cycle, pace, hot) for one in halves], self.heard)
-        search.join(halves)
-        self._offer(search, held)
+        try:
+            side_by_side([partial(one.cycle, pace, hot) for one in halves], self.heard)
+        finally:
+            search.join(halves)
+            self._offer(search, held)
 
     def _mend(self, search: Search, pace: Pace) -> None:
         """Until a search that has found no plan yet breaks nothing, within a share of a pace."""

@@ -10,7 +10,7 @@ from scipy import sparse
 from allocator.certificate import priced_rows
 from allocator.formulation import Model
 from allocator.instance import Array, Bools, Floats, Ints
-from allocator.memory import give_back
+from allocator.memory import put_away
 from allocator.solve.priced_columns import Places, bests, subtract_prices
 from allocator.solve.stretches import columns_of, in_two, starts_within
 
@@ -25,9 +25,9 @@ def places_of(model: Model) -> Places:
 
 
 def make_room() -> None:
-    """Forget the model before, in a process that works on one after the other."""
+    """Forget the model before, in a process that works on one after the other; its memory is for the next."""
     places_of.cache_clear()
-    give_back()
+    put_away()
 
 
 class Pricing:

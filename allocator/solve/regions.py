@@ -10,22 +10,21 @@ Source: docs/decisions/0031-regions.md, 0044-visitors.md.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from allocator.answer import Answer, Limits, Start, silent
+from allocator.answer import Answer, Limits, Start
 from allocator.backends.process import Worker
 from allocator.certificate import UNPRICED, certified_without_prices, goal_rows, held_value
 from allocator.ending import Ending
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
-from allocator.memory import give_back
+from allocator.memory import give_back, keep_free
 from allocator.solve.best_options import best_of_kinds, least, least_losses
 from allocator.solve.construct import own_gains
-from allocator.solve.crew import Crew, Key, done_by
+from allocator.solve.crew import Crew, Key, done_by, nothing
 from allocator.solve.dual import corrected_prices
 from allocator.solve.exact import GoalSolve
 from allocator.solve.large import ONE_CYCLE, LargeSearch, moved_goals
@@ -55,21 +54,16 @@ TOLD_SECONDS = 0.9
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A part to be solved; to be improved, from a plan `start` (n_columns of the part,); or to have prices corrected.
-
-    prices (n_goals, n_rows + n_goals) of the part, of those goals that have some
-    """
+    """A region to be solved."""
 
     key: Key
     model: Model
     limits: Limits
-    start: Ints | None = None
-    prices: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Solved:
-    """What came of a region: placements and prices, and how much it has in its rows.
+    """What came of a region: placements and prices, how much it has in its rows, and whether it was stopped.
 
     chosen (n_options,), prices (n_goals, n_rows + n_goals), sizes (n_rows,)
     """
@@ -77,12 +71,17 @@ class Solved:
     chosen: Bools
     prices: Floats
     sizes: Floats
+    cancelled: bool
 
 
-def solve_part(task: Task) -> Solved:
-    """Solve a region. A pure function of the task, where its limits count work and not seconds; as the next two."""
+def solve_part(task: Task, heard: Callable[[], None] = nothing) -> Solved:
+    """Solve a region. A pure function of the task, where its limits count work and not seconds.
+
+    `heard`, where it is of this process, is called at least every second, and may raise KeyboardInterrupt.
+    """
+    keep_free()
     make_room()
-    answer = solve(task.model, task.limits, Stopwatch(task.limits.seconds, silent))
+    answer = solve(task.model, task.limits, Stopwatch(task.limits.seconds, lambda progress: heard()))
     prices = answer.certificate.prices / answer.certificate.scale
     for block in task.model.blocks:
         # Of one place an entry: made from the others where sessions are the units.
@@ -90,57 +89,16 @@ def solve_part(task: Task) -> Solved:
     for k, found in answer.left.of_goals.items():
         # Those of sessions as units say nothing of a session's own room, which somebody from elsewhere would take.
         prices[k, : len(found)] = found
-    return Solved(answer.chosen, prices, task.model.rows.sizes)
+    return Solved(answer.chosen, prices, task.model.rows.sizes, answer.ending is Ending.CANCELLED)
 
 
-def correct_part(task: Task) -> Floats:
-    """(n_goals, n_rows + n_goals) prices put right together where rows are alike; earlier goals held as in the plan."""
-    make_room()
-    assert task.start is not None
-    assert task.prices is not None
-    model, prices, held = task.model, task.prices.copy(), list[int]()
-    moved = moved_goals(model)
-    for k, goal in enumerate(model.goals):
-        if k in moved:
-            prices[k, : model.n_rows + k] = corrected_prices(
-                model,
-                own_gains(model, k),
-                goal_rows(model, held),
-                prices[k, : model.n_rows + k],
-                seconds=task.limits.seconds / len(moved),
-                work=task.limits.work,
-                threads=task.limits.threads,
-            )
-        held.append(held_value(model, k, goal.value(task.start)))
-    return prices
+def solve_by_region(
+    model: Model, limits: Limits, watch: Stopwatch, crew: Crew | None, most: int = MOST_OF_A_REGION
+) -> Answer:
+    """The best plan found within the limits, region by region, with a result for every goal.
 
-
-def improve_part(task: Task) -> Bools:
-    """(n_options,) placements no worse than those of the plan, which is moved goal by goal."""
-    make_room()
-    assert task.start is not None
-    assert task.prices is not None
-    model, limits = task.model, task.limits
-    plan, held = Plan(model, task.start, []), list[int]()
-    moved = moved_goals(model)
-    deadline = time.monotonic() + limits.seconds
-    with Worker() as worker:
-        # Two threads that count work together would not always do the same.
-        threads = limits.threads if limits.work is None else 1
-        large = LargeSearch(plan, limits.seed, silent, worker, threads=threads)
-        dual_share = DUAL_SHARE_JOINED
-        if len(moved) == 1:
-            large.prices, dual_share = task.prices[moved[0], : model.n_rows], 0.0
-        for k, goal in enumerate(model.goals):
-            if k in moved:
-                seconds = (deadline - time.monotonic()) / (len(moved) - moved.index(k))
-                large.one(held, Pace(max(0.0, seconds), limits.work), dual_share, ONE_CYCLE)
-            held.append(held_value(model, k, goal.value(plan.columns)))
-    return plan.chosen
-
-
-def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, most: int = MOST_OF_A_REGION) -> Answer:
-    """The best plan found within the limits, region by region, with a result for every goal."""
+    Regions are solved by a crew; by this process where there is none.
+    """
     begun = watch.elapsed
     values = goal_values(model, model.column_lower)
     for k in range(len(model.goals)):
@@ -149,6 +107,7 @@ def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, 
     evaluation = watch.elapsed - begun
     watch = watch.reserving(EVALUATIONS * evaluation + begun)
     give_back()
+    keep_free()
     plan = Plan(model, complete(model, model.fixed.copy()), [])
     cancelled, prices = False, dict[int, Floats]()
     regions: Regions | None = None
@@ -162,9 +121,9 @@ def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, 
             plan.columns = first_plan(model, limits, watch, worker, large=True)
     if regions is not None and not cancelled and watch.left > EVALUATIONS_TO_JOIN * evaluation:
         try:
-            correct_prices(plan, prices, limits, watch, crew)
+            correct_prices(plan, prices, limits, watch)
             price_with_visitors(plan, regions, prices, limits, watch)
-            improve_joined(plan, prices, limits, watch, crew)
+            improve_joined(plan, prices, limits, watch)
         except KeyboardInterrupt:
             cancelled = True
     values = goal_values(model, plan.columns)
@@ -180,30 +139,36 @@ def solve_by_region(model: Model, limits: Limits, watch: Stopwatch, crew: Crew, 
 
 
 def solve_regions(
-    plan: Plan, regions: Regions, prices: dict[int, Floats], limits: Limits, watch: Stopwatch, crew: Crew
+    plan: Plan, regions: Regions, prices: dict[int, Floats], limits: Limits, watch: Stopwatch, crew: Crew | None
 ) -> None:
     """Solve every region; together they are the plan, if it keeps every row; `prices` are filled."""
     model = plan.model
     places: dict[Key, Place] = {}
-    threads = max(1, limits.threads // crew.workers)
-    shares = even_shares(watch, SHARES[0] * watch.left, -(-regions.number // crew.workers))
+    workers = 1 if crew is None else crew.workers
+    threads = max(1, limits.threads // workers)
+    shares = even_shares(watch, SHARES[0] * watch.left, -(-regions.number // workers))
 
     def tasks() -> Iterator[Task]:
         seconds = 0.0
         for number, (part, place) in enumerate(parts_in_turn(model, regions)):
             key = ("region", number)
             places[key] = replace(place, column=place.option[:0])  # nobody will ask for its columns
-            if number % crew.workers == 0:
+            if number % workers == 0:
                 seconds = next(shares)
             task = Task(key, part, replace(limits, seconds=seconds, threads=threads, seed=limits.seed + number))
             del part, place  # handed over: of two regions none is kept here
-            give_back()
+            if crew is not None:
+                give_back()
             yield task
             del task
 
     answers: dict[Key, Solved] = {}
+    heard = teller(plan, watch)
     try:
-        done_by(crew, solve_part, tasks(), answers, teller(plan, watch))
+        if crew is not None:
+            done_by(crew, solve_part, tasks(), answers, heard)
+        else:
+            solve_here(tasks(), answers, heard)
     finally:
         chosen = model.fixed.copy()
         for key, answer in answers.items():
@@ -212,6 +177,15 @@ def solve_regions(
         if not feasible(model, plan.columns) or feasible(model, joined):
             plan.columns = joined
         prices.update(joined_prices(model, [(places[key], answer) for key, answer in sorted(answers.items())]))
+
+
+def solve_here(tasks: Iterator[Task], done: dict[Key, Solved], heard: Callable[[], None]) -> None:
+    """Solve every task in this process. KeyboardInterrupt ends the one under way, which is `done` with what it has."""
+    for task in tasks:
+        done[task.key] = solved = solve_part(task, heard)
+        del task  # before the next is made
+        if solved.cancelled:
+            raise KeyboardInterrupt
 
 
 def even_shares(watch: Stopwatch, seconds: float, waves: int) -> Iterator[float]:
@@ -246,24 +220,33 @@ def joined_prices(model: Model, found: list[tuple[Place, Solved]]) -> dict[int, 
     return prices
 
 
-def correct_prices(plan: Plan, prices: dict[int, Floats], limits: Limits, watch: Stopwatch, crew: Crew) -> None:
+def correct_prices(plan: Plan, prices: dict[int, Floats], limits: Limits, watch: Stopwatch) -> None:
     """Put prices right across the borders: those of like rows together, over the best options of everybody.
 
     A region never saw who would come to it from elsewhere, so that its sessions are too cheap for them.
     """
-    model = plan.model
-    for number in range(CORRECTIONS):
-        option = np.flatnonzero(plan.chosen | best_of_kinds(model, prices))
-        part, place = joined_part(plan, option)
-        seconds = SHARE_OF_CORRECTION * watch.left
-        task = joined_task(("prices", number), part, place, plan, prices, replace(limits, seconds=seconds))
+    model, heard = plan.model, teller(plan, watch)
+    for _ in range(CORRECTIONS):
+        until = watch.elapsed + SHARE_OF_CORRECTION * watch.left
+        part, place = joined_part(plan, np.flatnonzero(plan.chosen | best_of_kinds(model, prices)))
+        start, held, moved = plan.columns[place.column], list[int](), moved_goals(part)
+        seconds = (until - watch.elapsed) / max(1, len(moved))
+        for k, goal in enumerate(part.goals):
+            if k in moved:
+                where = np.concatenate([place.row, model.n_rows + np.arange(k)])
+                prices[k][where] = corrected_prices(
+                    part,
+                    own_gains(part, k),
+                    goal_rows(part, held),
+                    prices[k][where],
+                    seconds=seconds,
+                    work=limits.work,
+                    tell=lambda bound: heard(),
+                    threads=limits.threads,
+                )
+            held.append(held_value(part, k, goal.value(start)))
         del part
-        give_back()
-        answers: dict[Key, Floats] = {}
-        done_by(crew, correct_part, [task], answers, teller(plan, watch))
-        for k, row in enumerate(answers[task.key]):
-            prices[k][place.row] = row[: len(place.row)]
-            prices[k][model.n_rows :] = row[len(place.row) : len(place.row) + k]
+        make_room()
 
 
 def price_with_visitors(
@@ -279,40 +262,41 @@ def price_with_visitors(
         price_in_turn(neighbours, limits, watch, seconds / len(moved), teller(plan, watch))
 
 
-def improve_joined(plan: Plan, prices: dict[int, Floats], limits: Limits, watch: Stopwatch, crew: Crew) -> None:
-    """Move everybody, over the borders too, to options that are near the best of their entry."""
-    model = plan.model
+def improve_joined(plan: Plan, prices: dict[int, Floats], limits: Limits, watch: Stopwatch) -> None:
+    """Move everybody, over the borders too, to options that are near the best of their entry, goal by goal."""
+    model, heard = plan.model, teller(plan, watch)
     if not moved_goals(model):
         return
     loss = least_losses(model, prices)
     loss[plan.chosen] = -np.inf
-    option = np.flatnonzero(least(loss, MOST_TOGETHER))
+    part, place = joined_part(plan, np.flatnonzero(least(loss, MOST_TOGETHER)))
     del loss
-    part, place = joined_part(plan, option)
-    limits = replace(limits, seconds=SHARES[2] * watch.left)
-    task = joined_task(("together", 0), part, place, plan, prices, limits)
-    del part
-    give_back()
-    answers: dict[Key, Bools] = {}
-    done_by(crew, improve_part, [task], answers, teller(plan, watch))
-    chosen = np.zeros(model.n_options, dtype=bool)
-    chosen[place.option[answers[task.key]]] = True
-    plan.offer(complete(model, chosen), ())
+    together, held, moved = Plan(part, plan.columns[place.column], []), list[int](), moved_goals(part)
+    until = watch.elapsed + SHARES[2] * watch.left
+    # Two threads that count work together would not always do the same.
+    threads = limits.threads if limits.work is None else 1
+    try:
+        with Worker() as worker:
+            worker.tick = heard
+            large = LargeSearch(together, limits.seed, heard, worker, threads=threads)
+            dual_share = DUAL_SHARE_JOINED
+            if len(moved) == 1:
+                large.prices, dual_share = prices[moved[0]][place.row], 0.0
+            for k, goal in enumerate(part.goals):
+                if k in moved:
+                    seconds = (until - watch.elapsed) / (len(moved) - moved.index(k))
+                    large.one(held, Pace(max(0.0, seconds), limits.work), dual_share, ONE_CYCLE)
+                held.append(held_value(part, k, goal.value(together.columns)))
+    finally:
+        chosen = np.zeros(model.n_options, dtype=bool)
+        chosen[place.option[together.chosen]] = True
+        plan.offer(complete(model, chosen), ())
 
 
 def joined_part(plan: Plan, option: Ints) -> tuple[Model, Place]:
     """These options, all that the plan has among them, as a model of its own."""
     model = plan.model
     return part_model(model, option.astype(np.int32), option[model.fixed[option]], (model.rows.lower, model.rows.upper))
-
-
-def joined_task(key: Key, part: Model, place: Place, plan: Plan, prices: dict[int, Floats], limits: Limits) -> Task:
-    """A task over a part of the whole, from the plan and the prices of the whole."""
-    found = np.zeros((len(part.goals), part.n_rows + len(part.goals)))
-    for k, of_goal in prices.items():
-        found[k, : part.n_rows] = of_goal[place.row]
-        found[k, part.n_rows : part.n_rows + k] = of_goal[plan.model.n_rows :]
-    return Task(key, part, limits, plan.columns[place.column], found)
 
 
 def teller(plan: Plan, watch: Stopwatch) -> Callable[[], None]:
