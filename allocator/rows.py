@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from allocator.instance import Array, Floats, Ints
-from allocator.memory import room_for
+from allocator.memory import put_away, room_for
 from allocator.row_products import activities, add_prices, add_sizes
 
 NARROW = 2**31 - 1
@@ -131,6 +131,7 @@ class Rows:
     def activity(self, z: Array) -> Array:
         """matrix @ z, (n_rows,)."""
         found = activities(self.direct, z)
+        put_away()  # of a country only one of the two matrices is in memory
         if self.weights.nnz:
             found += self.weights @ activities(self.members, z)
         return found
@@ -139,6 +140,7 @@ class Rows:
         """matrix^T @ prices, (n_columns,)."""
         found: Array = np.zeros(self.direct.shape[1], dtype=np.result_type(prices, np.int64))
         add_prices(self.direct, prices, found)
+        put_away()
         add_prices(self.members, self.weights.T @ prices, found)
         return found
 

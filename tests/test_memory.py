@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -36,6 +38,35 @@ def test_a_large_array_leaves_memory_and_comes_back_as_it_was() -> None:
     before = len(memory._filed)
     del room
     assert len(memory._filed) == before - 1
+
+
+KEEPS = """
+import os, sys
+import numpy as np
+from allocator.memory import give_back, keep_free
+from allocator.peak_memory import memory_in_use
+
+def in_use():
+    return int(memory_in_use(os.getpid()))
+
+if sys.argv[1:] == ["keep"]:
+    keep_free()
+before = in_use()
+full = np.ones(30_000_000)
+del full
+let_go = in_use()
+give_back()
+print(let_go - before, in_use() - before)
+"""
+
+
+@pytest.mark.parametrize(("told", "kept"), [(["keep"], True), ([], False)])
+def test_what_is_let_go_stays_until_it_is_given_back_where_a_process_is_told_so(told: list[str], kept: bool) -> None:
+    """An array of 229 MiB, in a process of its own."""
+    ran = subprocess.run([sys.executable, "-c", KEEPS, *told], capture_output=True, text=True, check=True)
+    let_go, given_back = map(int, ran.stdout.split())
+    assert (let_go > 200) == kept
+    assert given_back < 30
 
 
 def test_a_small_one_stays_in_memory() -> None:

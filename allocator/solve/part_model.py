@@ -15,6 +15,7 @@ from scipy import sparse
 from allocator.compiled import compiled
 from allocator.formulation import Block, GoalVector, Model
 from allocator.instance import Array, Bools, Floats, Ints, read_only
+from allocator.memory import put_away
 from allocator.rows import Rows
 from allocator.solve.partition import Regions
 
@@ -86,6 +87,7 @@ def rows_of(model: Model, here: Bools) -> Ints:
     """Rows in which a column that is `here` (n_columns,) stands, by itself or in a group."""
     rows = model.rows
     stands = _any_of(rows.direct.indptr, rows.direct.indices, here)
+    put_away()  # of the whole only one of the two matrices is in memory
     groups = _any_of(rows.members.indptr, rows.members.indices, here)
     return np.flatnonzero(stands | (abs(rows.weights) @ groups.astype(np.int64) > 0))
 
@@ -98,14 +100,11 @@ def part_rows(model: Model, row: Ints, column: Ints, sides: Sides) -> Rows:
     weights = sparse.csr_array(rows.weights[row])
     groups = np.unique(weights.indices).astype(np.int64)
     weights = sparse.csr_array(weights.tocsc()[:, groups])
-    return Rows(
-        _taken(rows.direct, row, number, len(column)),
-        read_only(sides[0][row]),
-        read_only(sides[1][row]),
-        ("",) * len(row),
-        _taken(rows.members, groups, number, len(column)),
-        weights,
-    )
+    members = _taken(rows.members, groups, number, len(column))
+    put_away()
+    direct = _taken(rows.direct, row, number, len(column))
+    put_away()
+    return Rows(direct, read_only(sides[0][row]), read_only(sides[1][row]), ("",) * len(row), members, weights)
 
 
 class Shares:

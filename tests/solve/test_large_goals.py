@@ -14,15 +14,15 @@ from allocator.certificate import SCALE, bound_of, whole_prices
 from allocator.instance import Floats
 from allocator.solve.construct import own_gains
 from allocator.solve.dual import OutOfTimeError
-from allocator.solve.large import LargeSearch
+from allocator.solve.large import ONE_CYCLE, LargeSearch
 from allocator.solve.large_goals import Found, beside, search_large
-from allocator.solve.loader import complete
+from allocator.solve.loader import complete, feasible
 from allocator.solve.pace import Pace
 from allocator.solve.plan import Plan
 from allocator.solve.prove import entry_prices
 from allocator.solve.teller import Teller
 from allocator.stopwatch import Stopwatch
-from tests.solve.towns import city
+from tests.solve.towns import city, two_towns
 
 SECONDS = 6.0
 
@@ -95,3 +95,22 @@ def test_two_first_annealings_side_by_side_stop_where_one_is_interrupted() -> No
     with Worker() as worker, pytest.raises(KeyboardInterrupt):
         LargeSearch(plan, 0, interrupt, worker, threads=2, bounded=lambda bound: None).together(Pace(60.0), None)
     assert time.monotonic() - begun < 40.0
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_an_annealing_has_found_until_it_is_stopped_is_kept(threads: int) -> None:
+    """The only annealing of 90 steps, stopped before its end."""
+    model = two_towns()
+    plan = Plan(model, complete(model, model.fixed.copy()), [])
+    heard = 0
+
+    def interrupt() -> None:
+        nonlocal heard
+        heard += 1
+        if heard > 40:
+            raise KeyboardInterrupt
+
+    with Worker() as worker, pytest.raises(KeyboardInterrupt):
+        LargeSearch(plan, 0, interrupt, worker, threads=threads).one([], Pace(600.0, 100), 0.0, ONE_CYCLE)
+    assert feasible(model, plan.columns)
+    assert plan.chosen.sum() > 20

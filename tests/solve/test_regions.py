@@ -27,7 +27,7 @@ from allocator.certificate import certified_bound
 from allocator.ending import Ending
 from allocator.formulation import Model
 from allocator.solve import regions
-from allocator.solve.crew import Crew, Key, done_by, local_crew
+from allocator.solve.crew import Crew, Key, crew_for, done_by, local_crew
 from allocator.solve.exact import solve_goal
 from allocator.solve.loader import complete, feasible
 from allocator.solve.part_model import Shares, part_model, parts_of
@@ -248,6 +248,17 @@ def test_corrections_prove_more_than_regions_that_never_saw_each_other_and_visit
     assert with_visitors < corrected < apart
 
 
+def test_this_process_gives_the_answer_of_threads() -> None:
+    assert_same(solve_by_region(city()[2], LIMITS, Stopwatch(math.inf), None, MOST), by_threads())
+
+
+def test_one_worker_is_this_process() -> None:
+    assert [crew_for(threads) for threads in (1, 2, 3)] == [None, None, None]
+    crew = crew_for(5)
+    assert crew is not None
+    assert crew.workers == 2
+
+
 @pytest.mark.slow
 def test_processes_give_the_answer_of_threads() -> None:
     assert_same(solve_by_region(city()[2], LIMITS, Stopwatch(math.inf), local_crew(2), MOST), by_threads())
@@ -284,14 +295,33 @@ def test_the_first_result_of_a_key_counts() -> None:
     assert done == {("run", 0): -1.0, ("run", 1): 2.0}
 
 
-def test_interrupt_keeps_a_plan_that_keeps_every_row() -> None:
+@pytest.mark.parametrize("crew", [None, Crew(lambda: ThreadPoolExecutor(1), 1)])
+def test_interrupt_keeps_a_plan_that_keeps_every_row(crew: Crew | None) -> None:
     def report(progress: Progress) -> None:
         raise KeyboardInterrupt
 
     model = two_towns()
-    slow = Crew(lambda: ThreadPoolExecutor(1), 1)
-    answer = solve_by_region(model, Limits(seconds=math.inf, work=4000), Stopwatch(math.inf, report), slow, 100)
+    answer = solve_by_region(model, Limits(seconds=math.inf, work=4000), Stopwatch(math.inf, report), crew, 100)
+    assert answer.ending is Ending.CANCELLED
     assert feasible(model, complete(model, answer.chosen))
+
+
+def test_a_region_that_is_stopped_in_this_process_keeps_what_it_has() -> None:
+    """Stopped at the first word of the first region: nobody of the other has a place, and nothing is joined."""
+    model = two_towns()
+    told = 0
+
+    def report(progress: Progress) -> None:
+        nonlocal told
+        told += 1
+        raise KeyboardInterrupt
+
+    limits = Limits(seconds=math.inf, work=4000)
+    answer = solve_by_region(model, limits, Stopwatch(math.inf, report), None, model.n_options * 2 // 3)
+    town = model.entry[answer.chosen] >= ENTRIES
+    assert told == 1
+    assert len(town)
+    assert len(set(town)) == 1
 
 
 @dataclass(eq=False)
