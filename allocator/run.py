@@ -39,7 +39,7 @@ def allocate(
     """Place the entries of `instance` under `policy`, within `limits`, and audit the plan.
 
     `memory` is what an earlier run, or an interrupted one, left: this one begins from it.
-    What is too large to be laid out at once is solved by region, by this crew, or by local processes of two threads each.
+    What is too large to be laid out at once is solved by region: by this crew, or by workers of two threads each.
     """
     limits = limits or Limits()
     with PeakMemory() as memory_used:
