@@ -9,6 +9,8 @@ import mmap
 import os
 import tempfile
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -21,7 +23,8 @@ _filed: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-"""Settings of the C library: what is free at the end stays from so many bytes on (-1: always); arrays by themselves."""
+"""Settings of the C library: from how many free bytes on the heap is cut, and how many arrays may stand by themselves."""
+USUAL, KEPT = {M_TRIM_THRESHOLD: 128 << 10, M_MMAP_MAX: 65536}, {M_TRIM_THRESHOLD: -1, M_MMAP_MAX: 0}
 
 
 def keep_free() -> None:
@@ -31,10 +34,25 @@ def keep_free() -> None:
     back what is free in a machine need seconds for each gigabyte of that. Nothing where the C library has no such
     setting. Source: docs/decisions/0045-memory-that-is-kept.md.
     """
-    settings = getattr(ctypes.CDLL(None), "mallopt", None)
-    if settings is not None:
-        settings(M_MMAP_MAX, 0)
-        settings(M_TRIM_THRESHOLD, -1)
+    _set(KEPT)
+
+
+@contextmanager
+def keeping_free() -> Iterator[None]:
+    """The same for a while: what is free then is given back."""
+    keep_free()
+    try:
+        yield
+    finally:
+        _set(USUAL)
+        give_back()
+
+
+def _set(settings: dict[int, int]) -> None:
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for setting, value in settings.items():
+            mallopt(setting, value)
 
 
 def put_away() -> None:

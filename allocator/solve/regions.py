@@ -22,7 +22,7 @@ from allocator.certificate import UNPRICED, certified_without_prices, goal_rows,
 from allocator.ending import Ending
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
-from allocator.memory import give_back, keep_free
+from allocator.memory import give_back, keep_free, keeping_free
 from allocator.solve.best_options import best_of_kinds, least, least_losses
 from allocator.solve.construct import own_gains
 from allocator.solve.crew import Crew, Key, done_by, nothing
@@ -100,12 +100,19 @@ def solve_by_region(
 
     Regions are solved by a crew; by this process where there is none.
     """
-    begun = watch.elapsed
+    before = watch.elapsed
     give_back()
-    keep_free()
+    with keeping_free():
+        return solved_by_region(model, limits, watch, crew, most, before)
+
+
+def solved_by_region(
+    model: Model, limits: Limits, watch: Stopwatch, crew: Crew | None, most: int, before: float
+) -> Answer:
+    """The same; so many seconds were gone `before`."""
     # The proof and the audit need their time, and may not come too late; an audit begins with the options, once more.
     evaluation = seconds_of_a_bound(model)
-    watch = watch.reserving(EVALUATIONS * evaluation + begun)
+    watch = watch.reserving(EVALUATIONS * evaluation + before)
     plan = Plan(model, complete(model, model.fixed.copy()), [])
     cancelled, prices = False, dict[int, Floats]()
     regions: Regions | None = None
