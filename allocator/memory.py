@@ -23,7 +23,7 @@ _filed: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-"""Settings of the C library: from how many free bytes on the heap is cut, and how many arrays may stand by themselves."""
+"""Settings of the C library: how many bytes may be free at the end of its heap, how many arrays be outside of it."""
 USUAL, KEPT = {M_TRIM_THRESHOLD: 128 << 10, M_MMAP_MAX: 65536}, {M_TRIM_THRESHOLD: -1, M_MMAP_MAX: 0}
 
 
