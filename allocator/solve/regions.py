@@ -101,34 +101,15 @@ def solve_by_region(
     Regions are solved by a crew; by this process where there is none.
     """
     before = watch.elapsed
+    plan, prices = Plan(model, complete(model, model.fixed.copy()), []), dict[int, Floats]()
     give_back()
     with keeping_free():
-        return solved_by_region(model, limits, watch, crew, most, before)
-
-
-def solved_by_region(
-    model: Model, limits: Limits, watch: Stopwatch, crew: Crew | None, most: int, before: float
-) -> Answer:
-    """The same; so many seconds were gone `before`."""
-    # The proof and the audit need their time, and may not come too late; an audit begins with the options, once more.
-    evaluation = seconds_of_a_bound(model)
-    watch = watch.reserving(EVALUATIONS * evaluation + before)
-    plan = Plan(model, complete(model, model.fixed.copy()), [])
-    cancelled, prices = False, dict[int, Floats]()
-    regions: Regions | None = None
-    try:
-        regions = cut_into_regions(model, most)
-        solve_regions(plan, regions, prices, limits, watch, crew)
-    except KeyboardInterrupt:
-        cancelled = True
-    if not feasible(model, plan.columns):
-        with Worker() as worker:
-            plan.columns = first_plan(model, limits, watch, worker, large=True)
-    if regions is not None and not cancelled and watch.left > EVALUATIONS_TO_JOIN * evaluation:
+        # The proof and the audit need their time, and may not be late; an audit begins with the options once more.
+        evaluation = seconds_of_a_bound(model)
+        watch = watch.reserving(EVALUATIONS * evaluation + before)
         try:
-            correct_prices(plan, prices, limits, watch)
-            price_with_visitors(plan, regions, prices, limits, watch)
-            improve_joined(plan, prices, limits, watch)
+            search_by_region(plan, prices, limits, watch, crew, most, EVALUATIONS_TO_JOIN * evaluation)
+            cancelled = False
         except KeyboardInterrupt:
             cancelled = True
     values = goal_values(model, plan.columns)
@@ -141,6 +122,33 @@ def solved_by_region(
     unproven = [result.ending for result in results if result.ending is not Ending.OPTIMAL]
     ending = unproven[0] if unproven else Ending.OPTIMAL
     return Answer(plan.chosen, results, ending, certificate, tuple(plan.trace), Start(plan.chosen, None, proposed))
+
+
+def search_by_region(
+    plan: Plan,
+    prices: dict[int, Floats],
+    limits: Limits,
+    watch: Stopwatch,
+    crew: Crew | None,
+    most: int,
+    joining: float,
+) -> None:
+    """A plan and prices, region by region and then together, where the watch has `joining` seconds left for that.
+
+    KeyboardInterrupt leaves what has been found, and a plan that keeps every row.
+    """
+    model = plan.model
+    try:
+        regions = cut_into_regions(model, most)
+        solve_regions(plan, regions, prices, limits, watch, crew)
+    finally:
+        if not feasible(model, plan.columns):
+            with Worker() as worker:
+                plan.columns = first_plan(model, limits, watch, worker, large=True)
+    if watch.left > joining:
+        correct_prices(plan, prices, limits, watch)
+        price_with_visitors(plan, regions, prices, limits, watch)
+        improve_joined(plan, prices, limits, watch)
 
 
 def seconds_of_a_bound(model: Model) -> float:
@@ -283,6 +291,7 @@ def improve_joined(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
     model, heard = plan.model, teller(plan, watch)
     if not moved_goals(model):
         return
+    give_back()  # what visits were made in; this part is larger, and read from both matrices
     loss = least_losses(model, prices)
     loss[plan.chosen] = -np.inf
     part, place = joined_part(plan, np.flatnonzero(least(loss, MOST_TOGETHER)))

@@ -21,6 +21,7 @@ from allocator.certificate import UNPRICED, boxed_values, reduced_prices
 from allocator.compiled import compiled
 from allocator.formulation import Model
 from allocator.instance import Array, Bools, Floats, Ints
+from allocator.memory import give_back
 from allocator.solve.best_options import least, usual_gain
 from allocator.solve.construct import own_gains
 from allocator.solve.dual import lowered_prices
@@ -62,6 +63,8 @@ def price_in_turn(
     stop, turns = watch.elapsed + seconds, [*range(neighbours.regions.number), SEVERAL]
     for turn, number in enumerate(turns):
         until = watch.elapsed + (stop - watch.elapsed) / (len(turns) - turn)
+        if number == SEVERAL:
+            give_back()  # what regions' visits were made in; this part is the largest
         visit = neighbours.visit(number)
         prices = lowered_prices(
             visit.part,
