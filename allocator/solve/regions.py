@@ -194,6 +194,7 @@ def solve_regions(
         else:
             solve_here(tasks(), answers, heard)
     finally:
+        give_back()  # what regions were solved in; the whole comes next
         chosen = model.fixed.copy()
         for key, answer in answers.items():
             chosen[places[key].option[answer.chosen]] = True
@@ -279,6 +280,7 @@ def price_with_visitors(
     """Regions price their own rows once more, one after the other, with everybody who could come there; in this
     process, for to hand a part over takes as long as to price it.
     """
+    give_back()  # what corrections were made in, which does not fit these parts
     model, moved = plan.model, moved_goals(plan.model)
     owner, seconds = owners(model, regions.of_session), SHARES[1] * watch.left
     for k in moved:
