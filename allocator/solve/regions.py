@@ -1,11 +1,11 @@
-"""regions: a model too large for one process, solved region by region by the workers of any executor, then joined.
+"""regions: a model too large to be laid out at once, solved region by region, here or by any executor, then joined.
 
 The model is cut into regions (`partition`); entries belong to one, options across borders wait, and rows that several
 regions stand in share out their room, so that plans of regions put together keep every row. Regions are solved as
 models of their own. No region saw who would come to it: the prices that they found are put together and corrected, and
 every region prices its own rows once more with its visitors (`visitors`). Everybody is moved in the end, over borders
-too, to what is near the best at these prices, which prove the bound.
-Source: docs/decisions/0031-regions.md, 0044-visitors.md.
+too, to what is near the best at these prices, which prove the bound. Memory stays with the process meanwhile.
+Source: docs/decisions/0031-regions.md, 0044-visitors.md, 0045-memory-that-is-kept.md.
 """
 
 from __future__ import annotations
@@ -277,9 +277,7 @@ def correct_prices(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
 def price_with_visitors(
     plan: Plan, regions: Regions, prices: dict[int, Floats], limits: Limits, watch: Stopwatch
 ) -> None:
-    """Regions price their own rows once more, one after the other, with everybody who could come there; in this
-    process, for to hand a part over takes as long as to price it.
-    """
+    """Regions price their own rows once more, one after the other, with everybody who could come there."""
     give_back()  # what corrections were made in, which does not fit these parts
     model, moved = plan.model, moved_goals(plan.model)
     owner, seconds = owners(model, regions.of_session), SHARES[1] * watch.left

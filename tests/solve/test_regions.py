@@ -13,6 +13,7 @@ from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -313,6 +314,18 @@ def test_interrupt_keeps_a_plan_that_keeps_every_row(crew: Crew | None, monkeypa
     assert feasible(model, complete(model, answer.chosen))
     town = model.entry[answer.chosen] >= ENTRIES
     assert len(set(town)) in ([1] if crew is None else [0, 1])
+
+
+def test_last_moves_that_are_stopped_keep_what_they_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, moves = two_towns(), regions.move_together
+
+    def stopped(*arguments: Any) -> None:
+        moves(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(regions, "move_together", stopped)
+    answer = by_region(model)
+    assert answer.chosen[(model.entry < ENTRIES) & (model.session >= SESSIONS)].any()
 
 
 @dataclass(eq=False)
