@@ -128,6 +128,7 @@ def test_row_is_measured_in_another_process() -> None:
     assert row.status != f"process {os.getpid()}"
 
 
+@pytest.mark.slow
 def test_process_that_measures_ends_with_who_started_it() -> None:
     """Killed, a benchmark left a run of a quarter of an hour behind, beside which the next ones were measured."""
     program = (

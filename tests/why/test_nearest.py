@@ -214,6 +214,7 @@ def test_one_more_list_is_offered_only_where_the_list_alone_is_in_the_way() -> N
         assert {candidate.change.kind for candidate in kept_out(case, [left])} == kinds
 
 
+@pytest.mark.slow
 def test_every_list_that_is_offered_gives_a_place_and_displaces_nobody() -> None:
     """What unplaced.csv of a large instance says unverified, verified here by an audit."""
     offered = 0
