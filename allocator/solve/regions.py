@@ -194,7 +194,7 @@ def solve_regions(
         else:
             solve_here(tasks(), answers, heard)
     finally:
-        give_back()  # what regions were solved in; the whole comes next
+        between_stages()
         chosen = model.fixed.copy()
         for key, answer in answers.items():
             chosen[places[key].option[answer.chosen]] = True
@@ -278,7 +278,7 @@ def price_with_visitors(
     plan: Plan, regions: Regions, prices: dict[int, Floats], limits: Limits, watch: Stopwatch
 ) -> None:
     """Regions price their own rows once more, one after the other, with everybody who could come there."""
-    give_back()  # what corrections were made in, which does not fit these parts
+    between_stages()
     model, moved = plan.model, moved_goals(plan.model)
     owner, seconds = owners(model, regions.of_session), SHARES[1] * watch.left
     for k in moved:
@@ -291,7 +291,7 @@ def improve_joined(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
     model, heard = plan.model, teller(plan, watch)
     if not moved_goals(model):
         return
-    give_back()  # what visits were made in; this part is larger, and read from both matrices
+    between_stages()
     loss = least_losses(model, prices)
     loss[plan.chosen] = -np.inf
     part, place = joined_part(plan, np.flatnonzero(least(loss, MOST_TOGETHER)))
@@ -303,7 +303,7 @@ def improve_joined(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
     finally:
         chosen[place.option[together.chosen]] = True
         del part, place, together
-        give_back()  # what moves were made in; the whole comes next
+        between_stages()
         plan.offer(complete(model, chosen), ())
 
 
@@ -326,6 +326,12 @@ def move_together(
                 seconds = (until - watch.elapsed) / (len(moved) - moved.index(k))
                 large.one(held, Pace(max(0.0, seconds), limits.work), dual_share, ONE_CYCLE)
             held.append(held_value(model, k, goal.value(plan.columns)))
+
+
+def between_stages() -> None:
+    """Forget the part that was worked on last, and give back what it was made in: the next stage is of another size."""
+    make_room()
+    give_back()
 
 
 def joined_part(plan: Plan, option: Ints) -> tuple[Model, Place]:

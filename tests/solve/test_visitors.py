@@ -98,7 +98,7 @@ def test_visitors_raise_the_price_of_a_list_that_nobody_of_its_own_site_fills() 
     assert found[5:] == pytest.approx([7.0, 6.0, 0.0], abs=0.2)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_no_turn_makes_the_bound_of_the_whole_worse_and_no_plan_beats_it(seed: int) -> None:
     rng = np.random.default_rng(seed)
