@@ -3,7 +3,8 @@
 Sessions are alike where the model says so (`Model.alike`: one site, one service). The options of an entry in like
 sessions are one column, which uses the mean of what they use and gains the most that one of them does. Rows of one
 block that such options use in turn (the minutes of each list, the beds of each night) are one row with all their
-room. Its price, given to each of them, is where the descent over all options begins.
+room; one that all of them use stays by itself (who sends them, who takes them). Its price, given to each of them, is
+where the descent over all options begins.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ def blocks_of_live(pricing: Pricing) -> Ints:
 def like_rows(fine: Terms, column_of: Ints, block: Ints) -> Ints:
     """(n_live,) number of each row among the coarse ones, in the order of the first row of each."""
     parent = np.arange(len(block))
-    _unite(fine.entry_start, column_of, fine.places, block, int(block.max(initial=-1)) + 1, parent)
+    n_columns, n_blocks = int(column_of.max(initial=-1)) + 1, int(block.max(initial=-1)) + 1
+    _unite(fine.entry_start, column_of, n_columns, fine.places, block, n_blocks, parent)
     root = _roots(parent)
     return np.unique(root, return_inverse=True)[1].astype(np.int64)
 
@@ -103,28 +105,41 @@ def _roots(parent: Ints) -> Ints:
 
 
 @compiled
-def _unite(entry_start: Ints, column_of: Ints, places: Places, block: Ints, n_blocks: int, parent: Ints) -> None:
-    """Unite rows of one block that options of one coarse column stand in."""
-    widest = 1
+def _unite(
+    entry_start: Ints, column_of: Ints, n_columns: int, places: Places, block: Ints, n_blocks: int, parent: Ints
+) -> None:
+    """Unite rows of one block that some options of a coarse column stand in and others do not."""
+    uses, seen = np.zeros(len(block), dtype=np.int64), np.full(len(block), -1, dtype=np.int64)
+    last, met = np.full(n_blocks, -1, dtype=np.int64), np.full(n_blocks, -1, dtype=np.int64)
+    column = 0
     for entry in range(len(entry_start) - 1):
-        for option in range(entry_start[entry], entry_start[entry + 1]):
-            widest = max(widest, column_of[option] - column_of[entry_start[entry]] + 1)
-    last = np.full(widest * n_blocks, -1, dtype=np.int64)
-    for entry in range(len(entry_start) - 1):
-        first = column_of[entry_start[entry]]
-        for option in range(entry_start[entry], entry_start[entry + 1]):
-            for position in range(places.start[option], places.start[option + 1]):
-                row = places.place[position]
-                if row < len(block):
-                    slot = (column_of[option] - first) * n_blocks + block[row]
-                    if last[slot] >= 0:
-                        one, other = _root(parent, last[slot]), _root(parent, row)
-                        parent[max(one, other)] = min(one, other)
-                    last[slot] = row
-        for option in range(entry_start[entry], entry_start[entry + 1]):
-            for position in range(places.start[option], places.start[option + 1]):
-                if places.place[position] < len(block):
-                    last[(column_of[option] - first) * n_blocks + block[places.place[position]]] = -1
+        first, stop = entry_start[entry], entry_start[entry + 1]
+        while column < n_columns:
+            like = 0
+            for option in range(first, stop):
+                if column_of[option] != column:
+                    continue
+                like += 1
+                for position in range(places.start[option], places.start[option + 1]):
+                    row = places.place[position]
+                    if row < len(block):
+                        if seen[row] != column:
+                            seen[row], uses[row] = column, 0
+                        uses[row] += 1
+            if like == 0:
+                break
+            for option in range(first, stop):
+                if column_of[option] != column:
+                    continue
+                for position in range(places.start[option], places.start[option + 1]):
+                    row = places.place[position]
+                    if row < len(block) and uses[row] < like:
+                        own = block[row]
+                        if met[own] == column:
+                            one, other = _root(parent, last[own]), _root(parent, row)
+                            parent[max(one, other)] = min(one, other)
+                        met[own], last[own] = column, row
+            column += 1
 
 
 @compiled

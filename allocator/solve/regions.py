@@ -271,7 +271,7 @@ def correct_prices(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
                 )
             held.append(held_value(part, k, goal.value(start)))
         del part
-        make_room()
+        between_stages()  # the next part is made beside the whole model, which leaves no room for what this one had
 
 
 def price_with_visitors(

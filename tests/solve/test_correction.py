@@ -50,7 +50,7 @@ def test_what_a_correction_begins_with_leaves_prices_and_the_best_of_each_kind_a
     prices = pricing.possible(good_prices())
     correction = correction_of(pricing, prices, pricing.reduced(prices))
     assert correction.prices(correction.begin) == pytest.approx(prices)
-    assert len(correction.begin) < 0.6 * np.count_nonzero(np.isfinite(pricing.upper) | np.isfinite(pricing.lower))
+    assert len(correction.begin) < 0.85 * np.count_nonzero(np.isfinite(pricing.upper) | np.isfinite(pricing.lower))
     exact, _ = pricing.bound(prices, pricing.reduced(prices))
     window, begin = correction.window, correction.begin
     cold = 1e-3
