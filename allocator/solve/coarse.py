@@ -37,7 +37,7 @@ def coarse_terms(pricing: Pricing) -> Terms | None:
     n_own = int(row_of[:n_fine_own].max(initial=-1)) + 1
     number = np.concatenate([row_of, n + np.arange(n_groups)])
     start, place, coefficient, gain = _merged(
-        fine.entry_start, column_of, fine.places, number, fine.gain, n_columns, n + n_groups
+        *_by_column(column_of, n_columns), fine.places, number, fine.gain, n + n_groups
     )
     first = np.append(column_of[fine.entry_start[:-1]], n_columns)
     return Terms(
@@ -64,8 +64,8 @@ def blocks_of_live(pricing: Pricing) -> Ints:
 def like_rows(fine: Terms, column_of: Ints, block: Ints) -> Ints:
     """(n_live,) number of each row among the coarse ones, in the order of the first row of each."""
     parent = np.arange(len(block))
-    n_columns, n_blocks = int(column_of.max(initial=-1)) + 1, int(block.max(initial=-1)) + 1
-    _unite(fine.entry_start, column_of, n_columns, fine.places, block, n_blocks, parent)
+    start, options = _by_column(column_of, int(column_of.max(initial=-1)) + 1)
+    _unite(start, options, fine.places, block, int(block.max(initial=-1)) + 1, parent)
     root = _roots(parent)
     return np.unique(root, return_inverse=True)[1].astype(np.int64)
 
@@ -105,73 +105,65 @@ def _roots(parent: Ints) -> Ints:
 
 
 @compiled
-def _unite(
-    entry_start: Ints, column_of: Ints, n_columns: int, places: Places, block: Ints, n_blocks: int, parent: Ints
-) -> None:
+def _by_column(column_of: Ints, n_columns: int) -> tuple[Ints, Ints]:
+    """Where the options of each coarse column begin (n_columns + 1,), and the options, column by column."""
+    start = np.zeros(n_columns + 1, dtype=np.int64)
+    for column in column_of:
+        start[column + 1] += 1
+    start = np.cumsum(start)
+    free, options = start[:-1].copy(), np.zeros(len(column_of), dtype=np.int64)
+    for option, column in enumerate(column_of):
+        options[free[column]] = option
+        free[column] += 1
+    return start, options
+
+
+@compiled
+def _unite(start: Ints, options: Ints, places: Places, block: Ints, n_blocks: int, parent: Ints) -> None:
     """Unite rows of one block that some options of a coarse column stand in and others do not."""
     uses, seen = np.zeros(len(block), dtype=np.int64), np.full(len(block), -1, dtype=np.int64)
     last, met = np.full(n_blocks, -1, dtype=np.int64), np.full(n_blocks, -1, dtype=np.int64)
-    column = 0
-    for entry in range(len(entry_start) - 1):
-        first, stop = entry_start[entry], entry_start[entry + 1]
-        while column < n_columns:
-            like = 0
-            for option in range(first, stop):
-                if column_of[option] != column:
-                    continue
-                like += 1
-                for position in range(places.start[option], places.start[option + 1]):
-                    row = places.place[position]
-                    if row < len(block):
-                        if seen[row] != column:
-                            seen[row], uses[row] = column, 0
-                        uses[row] += 1
-            if like == 0:
-                break
-            for option in range(first, stop):
-                if column_of[option] != column:
-                    continue
-                for position in range(places.start[option], places.start[option + 1]):
-                    row = places.place[position]
-                    if row < len(block) and uses[row] < like:
-                        own = block[row]
-                        if met[own] == column:
-                            one, other = _root(parent, last[own]), _root(parent, row)
-                            parent[max(one, other)] = min(one, other)
-                        met[own], last[own] = column, row
-            column += 1
+    for column in range(len(start) - 1):
+        like = options[start[column] : start[column + 1]]
+        for option in like:
+            for row in places.place[places.start[option] : places.start[option + 1]]:
+                if row < len(block):
+                    if seen[row] != column:
+                        seen[row], uses[row] = column, 0
+                    uses[row] += 1
+        for option in like:
+            for row in places.place[places.start[option] : places.start[option + 1]]:
+                if row < len(block) and uses[row] < len(like):
+                    own = block[row]
+                    if met[own] == column:
+                        one, other = _root(parent, last[own]), _root(parent, row)
+                        parent[max(one, other)] = min(one, other)
+                    met[own], last[own] = column, row
 
 
 @compiled
 def _merged(
-    entry_start: Ints, column_of: Ints, places: Places, number: Ints, gain: Floats, n_columns: int, n_places: int
+    column_start: Ints, options: Ints, places: Places, number: Ints, gain: Floats, n_places: int
 ) -> tuple[Ints, Array, Array, Floats]:
     """Places (start, place, coefficient) and gains of the coarse columns."""
+    n_columns = len(column_start) - 1
     start = np.zeros(n_columns + 1, dtype=np.int64)
     place = np.zeros(len(places.place), dtype=np.int32)
     coefficient = np.zeros(len(places.place), dtype=np.float32)
     most = np.full(n_columns, -np.inf)
     where, stamp = np.zeros(n_places, dtype=np.int64), np.full(n_places, -1, dtype=np.int64)
-    size, column = 0, 0
-    for entry in range(len(entry_start) - 1):
-        first, stop = entry_start[entry], entry_start[entry + 1]
-        while column < n_columns:
-            begun, like = size, 0
-            for option in range(first, stop):
-                if column_of[option] != column:
-                    continue
-                like += 1
-                most[column] = max(most[column], gain[option])
-                for position in range(places.start[option], places.start[option + 1]):
-                    new = number[places.place[position]]
-                    if stamp[new] != column:
-                        stamp[new], where[new] = column, size
-                        place[size], coefficient[size] = new, 0.0
-                        size += 1
-                    coefficient[where[new]] += places.coefficient[position]
-            if like == 0:
-                break
-            coefficient[begun:size] /= like
-            column += 1
-            start[column] = size
+    size = 0
+    for column in range(n_columns):
+        begun, like = size, options[column_start[column] : column_start[column + 1]]
+        for option in like:
+            most[column] = max(most[column], gain[option])
+            for position in range(places.start[option], places.start[option + 1]):
+                new = number[places.place[position]]
+                if stamp[new] != column:
+                    stamp[new], where[new] = column, size
+                    place[size], coefficient[size] = new, 0.0
+                    size += 1
+                coefficient[where[new]] += places.coefficient[position]
+        coefficient[begun:size] /= len(like)
+        start[column + 1] = size
     return start, place[:size].copy(), coefficient[:size].copy(), most
