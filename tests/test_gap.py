@@ -150,11 +150,37 @@ def test_the_sentence_names_the_largest_parts_in_plain_words() -> None:
         "gap_split": {"scale": 10, "parts": [*parts[:1], {**parts[3], "amount": -590}]},
     }
     assert gap_sentence(few) == "Of the gap of 1 day: 60.00 from sessions, -59.00 from other parts and rounding."
-    pence = {**goal, "unit": "pence", "gap_split": {"scale": 1, "parts": [{**parts[0], "amount": 14200}]}}
-    assert gap_sentence(pence) == "Of the gap of £1: £142 from sessions."
+    pence = {
+        **goal,
+        "value": 50_000,
+        "certified_bound": 35_800,
+        "unit": "pence",
+        "gap_split": {"scale": 1, "parts": [{**parts[0], "amount": 14_200}]},
+    }
+    assert gap_sentence(pence) == "Of the gap of £142: £142 from sessions."
 
     assert gap_sentence({**goal, "certified_bound": 500}) == ""
     assert gap_sentence({**goal, "certified_bound": None, "gap_split": None}) == ""
+
+
+def test_parts_of_a_gap_as_they_are_shown_add_up_to_the_gap_as_it_is_shown() -> None:
+    # 20.4 + 10.4 + 3.4 - 0.2 = 34; rounded one by one the parts would come to 33.
+    parts = [
+        {"kind": "sessions", "label": "", "amount": 204},
+        {"kind": "rule", "label": "overnight_beds", "amount": 104},
+        {"kind": "without_place", "label": "", "amount": 34},
+        {"kind": "rounding", "label": "", "amount": -2},
+    ]
+    goal = {"value": 84, "certified_bound": 50, "unit": "days", "gap_split": {"scale": 10, "parts": parts}}
+    assert gap_sentence(goal) == (
+        "Of the gap of 34 days: 20 from sessions, 10 from overnight beds, 3 from people without a place, "
+        "1 from other parts and rounding."
+    )
+    percent = {**goal, "unit": "hundredths of a percent"}
+    assert gap_sentence(percent) == (
+        "Of the gap of 0.34%: 0.20% from sessions, 0.10% from overnight beds, 0.03% from people without a place, "
+        "0.01% from other parts and rounding."
+    )
 
 
 def test_the_command_line_says_what_the_solver_proved_beyond_the_certificate() -> None:

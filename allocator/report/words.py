@@ -74,16 +74,16 @@ def gap_sentence(goal: Mapping[str, Any]) -> str:
     if split is None or bound in (None, goal["value"]):
         return ""
     gap = abs(bound - goal["value"])
-    parts = [
-        (part_name(part), part["amount"] / split["scale"]) for part in split["parts"] if part["kind"] != "rounding"
-    ]
-    large, left = parts[:LARGEST_PARTS], sum(part["amount"] for part in split["parts"]) / split["scale"]
-    rest = left - sum(amount for _, amount in large)
+    step = _step(gap, goal["unit"])
+    parts = [part for part in split["parts"] if part["kind"] != "rounding"][:LARGEST_PARTS]
+    large = [(part_name(part), step * round(part["amount"] / split["scale"] / step)) for part in parts]
+    # What is shown adds up to what is shown.
+    rest = step * round(gap / step) - sum(amount for _, amount in large)
     shown = [
         (_amount(amount, gap, goal["unit"]), name) for name, amount in [*large, ("other parts and rounding", rest)]
     ]
-    named = [f"{amount} from {name}" for amount, name in shown if amount.strip("-£0.%")]
-    return f"Of the gap of {quantity(gap, goal['unit'])}: {', '.join(named)}."
+    told = [f"{amount} from {name}" for amount, name in shown if amount.strip("-£0.%")]
+    return f"Of the gap of {quantity(gap, goal['unit'])}: {', '.join(told)}."
 
 
 def part_name(part: Mapping[str, Any]) -> str:
@@ -93,6 +93,13 @@ def part_name(part: Mapping[str, Any]) -> str:
     if part["kind"] == "goal":
         return f"room left in {goal_name(part['label']).lower()}"
     return PART_WORDS[part["kind"]]
+
+
+def _step(gap: int, unit: str) -> float:
+    """The least difference that a part of a gap is shown with, in the unit."""
+    if unit == "pence":
+        return 100.0
+    return 1.0 if unit == "hundredths of a percent" or gap >= SMALL_GAP else 0.01
 
 
 def _amount(amount: float, gap: int, unit: str) -> str:
