@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from hypothesis import example, given, settings
@@ -128,13 +129,15 @@ def test_the_command_line_and_the_page_say_where_every_gap_is() -> None:
         assert any(cell.endswith(gap_sentence(goal)) for cell in cells)
 
 
+def four_parts(*amounts: int) -> list[dict[str, Any]]:
+    """Parts of a gap: sessions, overnight beds, people without a place, rounding."""
+    kinds = ("sessions", ""), ("rule", "overnight_beds"), ("without_place", ""), ("rounding", "")
+    found = zip(kinds, amounts, strict=True)
+    return [{"kind": kind, "label": label, "amount": amount} for (kind, label), amount in found]
+
+
 def test_the_sentence_names_the_largest_parts_in_plain_words() -> None:
-    parts = [
-        {"kind": "sessions", "label": "", "amount": 600},
-        {"kind": "rule", "label": "overnight_beds", "amount": 500},
-        {"kind": "without_place", "label": "", "amount": 323},
-        {"kind": "rounding", "label": "", "amount": -3},
-    ]
+    parts = four_parts(600, 500, 323, -3)
     goal = {
         "value": 500,
         "certified_bound": 358,
@@ -165,13 +168,8 @@ def test_the_sentence_names_the_largest_parts_in_plain_words() -> None:
 
 def test_parts_of_a_gap_as_they_are_shown_add_up_to_the_gap_as_it_is_shown() -> None:
     # 20.4 + 10.4 + 3.4 - 0.2 = 34; rounded one by one the parts would come to 33.
-    parts = [
-        {"kind": "sessions", "label": "", "amount": 204},
-        {"kind": "rule", "label": "overnight_beds", "amount": 104},
-        {"kind": "without_place", "label": "", "amount": 34},
-        {"kind": "rounding", "label": "", "amount": -2},
-    ]
-    goal = {"value": 84, "certified_bound": 50, "unit": "days", "gap_split": {"scale": 10, "parts": parts}}
+    split = {"scale": 10, "parts": four_parts(204, 104, 34, -2)}
+    goal = {"value": 84, "certified_bound": 50, "unit": "days", "gap_split": split}
     assert gap_sentence(goal) == (
         "Of the gap of 34 days: 20 from sessions, 10 from overnight beds, 3 from people without a place, "
         "1 from other parts and rounding."

@@ -80,7 +80,7 @@ def gap_sentence(goal: Mapping[str, Any]) -> str:
     # What is shown adds up to what is shown.
     rest = step * round(gap / step) - sum(amount for _, amount in large)
     shown = [
-        (_amount(amount, gap, goal["unit"]), name) for name, amount in [*large, ("other parts and rounding", rest)]
+        (_amount(amount, step, goal["unit"]), name) for name, amount in [*large, ("other parts and rounding", rest)]
     ]
     told = [f"{amount} from {name}" for amount, name in shown if amount.strip("-£0.%")]
     return f"Of the gap of {quantity(gap, goal['unit'])}: {', '.join(told)}."
@@ -96,20 +96,20 @@ def part_name(part: Mapping[str, Any]) -> str:
 
 
 def _step(gap: int, unit: str) -> float:
-    """The least difference that a part of a gap is shown with, in the unit."""
+    """What parts of a gap are rounded to, in the unit: finer where the gap is small."""
     if unit == "pence":
         return 100.0
     return 1.0 if unit == "hundredths of a percent" or gap >= SMALL_GAP else 0.01
 
 
-def _amount(amount: float, gap: int, unit: str) -> str:
-    """A part of a gap without its unit: whole where the gap is large, with decimals where it is small."""
+def _amount(amount: float, step: float, unit: str) -> str:
+    """A part of a gap, rounded to such steps, without its unit."""
     sign = "-" if amount < 0 else ""
     if unit == "pence":
         return f"{sign}£{abs(amount) / 100:,.0f}"
     if unit == "hundredths of a percent":
         return f"{amount / 100:.2f}%"
-    return f"{amount:,.0f}" if gap >= SMALL_GAP else f"{amount:,.2f}"
+    return f"{amount:,.0f}" if step == 1.0 else f"{amount:,.2f}"
 
 
 def claimed(goal: Mapping[str, Any]) -> str:

@@ -30,15 +30,14 @@ def coarse_terms(pricing: Pricing) -> Terms | None:
     if n_columns * LEAST_LIKE > len(session):
         return None
     fine = terms_of(pricing, np.arange(len(pricing.option)))
-    row_of = like_rows(fine, column_of, blocks_of_live(pricing))
+    columns = by_column(column_of, n_columns)
+    row_of = like_rows(fine, columns, blocks_of_live(pricing))
     n = int(row_of.max(initial=-1)) + 1
     merge = sparse.csr_array((np.ones(len(row_of)), (row_of, np.arange(len(row_of)))), shape=(n, len(row_of)))
     n_fine_own, n_groups = fine.weights.shape
     n_own = int(row_of[:n_fine_own].max(initial=-1)) + 1
     number = np.concatenate([row_of, n + np.arange(n_groups)])
-    start, place, coefficient, gain = _merged(
-        *_by_column(column_of, n_columns), fine.places, number, fine.gain, n + n_groups
-    )
+    start, place, coefficient, gain = _merged(*columns, fine.places, number, fine.gain, n + n_groups)
     first = np.append(column_of[fine.entry_start[:-1]], n_columns)
     return Terms(
         gain=gain,
@@ -61,11 +60,19 @@ def blocks_of_live(pricing: Pricing) -> Ints:
     return np.unique(block[live], return_inverse=True)[1].astype(np.int64)
 
 
-def like_rows(fine: Terms, column_of: Ints, block: Ints) -> Ints:
-    """(n_live,) number of each row among the coarse ones, in the order of the first row of each."""
+def by_column(column_of: Ints, n_columns: int) -> tuple[Ints, Ints]:
+    """Where the options of each coarse column begin (n_columns + 1,), and the options, column by column."""
+    start = np.append(0, np.cumsum(np.bincount(column_of, minlength=n_columns)))
+    return start, np.argsort(column_of, kind="stable")
+
+
+def like_rows(fine: Terms, columns: tuple[Ints, Ints], block: Ints) -> Ints:
+    """(n_live,) number of each row among the coarse ones, in the order of the first row of each.
+
+    columns as `by_column` says; block (n_live,).
+    """
     parent = np.arange(len(block))
-    start, options = _by_column(column_of, int(column_of.max(initial=-1)) + 1)
-    _unite(start, options, fine.places, block, int(block.max(initial=-1)) + 1, parent)
+    _unite(*columns, fine.places, block, int(block.max(initial=-1)) + 1, parent)
     root = _roots(parent)
     return np.unique(root, return_inverse=True)[1].astype(np.int64)
 
@@ -105,26 +112,12 @@ def _roots(parent: Ints) -> Ints:
 
 
 @compiled
-def _by_column(column_of: Ints, n_columns: int) -> tuple[Ints, Ints]:
-    """Where the options of each coarse column begin (n_columns + 1,), and the options, column by column."""
-    start = np.zeros(n_columns + 1, dtype=np.int64)
-    for column in column_of:
-        start[column + 1] += 1
-    start = np.cumsum(start)
-    free, options = start[:-1].copy(), np.zeros(len(column_of), dtype=np.int64)
-    for option, column in enumerate(column_of):
-        options[free[column]] = option
-        free[column] += 1
-    return start, options
-
-
-@compiled
-def _unite(start: Ints, options: Ints, places: Places, block: Ints, n_blocks: int, parent: Ints) -> None:
+def _unite(column_start: Ints, options: Ints, places: Places, block: Ints, n_blocks: int, parent: Ints) -> None:
     """Unite rows of one block that some options of a coarse column stand in and others do not."""
     uses, seen = np.zeros(len(block), dtype=np.int64), np.full(len(block), -1, dtype=np.int64)
     last, met = np.full(n_blocks, -1, dtype=np.int64), np.full(n_blocks, -1, dtype=np.int64)
-    for column in range(len(start) - 1):
-        like = options[start[column] : start[column + 1]]
+    for column in range(len(column_start) - 1):
+        like = options[column_start[column] : column_start[column + 1]]
         for option in like:
             for row in places.place[places.start[option] : places.start[option + 1]]:
                 if row < len(block):

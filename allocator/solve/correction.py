@@ -19,7 +19,7 @@ from scipy import optimize, sparse
 
 from allocator.compiled import compiled
 from allocator.instance import Floats, Ints
-from allocator.solve.coarse import blocks_of_live, columns_of_kinds, like_rows
+from allocator.solve.coarse import blocks_of_live, by_column, columns_of_kinds, like_rows
 from allocator.solve.priced_columns import Places
 from allocator.solve.pricing import Pricing
 from allocator.solve.window import Terms, Window, live_rows, terms_of
@@ -91,7 +91,8 @@ def correction_of(pricing: Pricing, prices: Floats, reduced: Floats) -> Correcti
     column_of, n_columns = columns_of_kinds(pricing.entry_start, model.alike[model.session[pricing.option]])
     fine = terms_of(pricing, np.arange(len(pricing.option)))
     price = prices[live_rows(pricing)]
-    into, begin, upper, lower = _into(price, like_rows(fine, column_of, blocks_of_live(pricing)), fine)
+    row_of = like_rows(fine, by_column(column_of, n_columns), blocks_of_live(pricing))
+    into, begin, upper, lower = _into(price, row_of, fine)
     weights = sparse.csr_array(into[:, : fine.weights.shape[0]] @ fine.weights)
     top = _tops(column_of, reduced, n_columns)
     shape = len(reduced), len(price) + weights.shape[1]

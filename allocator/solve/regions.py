@@ -278,7 +278,6 @@ def price_with_visitors(
     plan: Plan, regions: Regions, prices: dict[int, Floats], limits: Limits, watch: Stopwatch
 ) -> None:
     """Regions price their own rows once more, one after the other, with everybody who could come there."""
-    between_stages()
     model, moved = plan.model, moved_goals(plan.model)
     owner, seconds = owners(model, regions.of_session), SHARES[1] * watch.left
     for k in moved:

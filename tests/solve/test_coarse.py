@@ -1,4 +1,4 @@
-"""Which rows are taken as one where sessions are: those that options use in turn, not those that all of them use."""
+"""Rows that are taken as one where like sessions are: those that options use in turn, not those that all use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from allocator.certificate import UNPRICED, goal_rows
 from allocator.formulation import Block, Model
 from allocator.instance import Ints
-from allocator.solve.coarse import blocks_of_live, coarse_terms, columns_of_kinds, like_rows
+from allocator.solve.coarse import blocks_of_live, by_column, coarse_terms, columns_of_kinds, like_rows
 from allocator.solve.construct import own_gains
 from allocator.solve.pricing import Pricing
 from allocator.solve.window import live_rows, terms_of
@@ -49,9 +49,9 @@ def coarse_row(model: Model) -> Ints:
     """(n_rows,) the number of the coarse row of each, -1 where a row has no price."""
     pricing = pricing_of(model)
     fine = terms_of(pricing, np.arange(len(pricing.option)))
-    column_of, _ = columns_of_kinds(pricing.entry_start, model.alike[model.session[pricing.option]])
+    columns = by_column(*columns_of_kinds(pricing.entry_start, model.alike[model.session[pricing.option]]))
     found = np.full(model.n_rows, -1)
-    found[live_rows(pricing)] = like_rows(fine, column_of, blocks_of_live(pricing))
+    found[live_rows(pricing)] = like_rows(fine, columns, blocks_of_live(pricing))
     return found
 
 
@@ -68,8 +68,7 @@ def test_rows_that_every_option_of_a_person_uses_stay_by_themselves() -> None:
     assert len({row[SENT_BY_FIRST], row[SENT_BY_SECOND], row[TAKEN]}) == 3
 
 
-def test_the_coarse_bound_knows_how_many_a_trust_may_send() -> None:
-    # On paper: each trust sends one person, worth 5 each; of the host's room for two nothing is left.
+def test_a_coarse_row_has_the_room_of_the_rows_that_it_stands_for() -> None:
     terms = coarse_terms(pricing_of(ward()))
     assert terms is not None
     row = coarse_row(ward())

@@ -10,13 +10,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from allocator.certificate import SCALE, bound_of, goal_rows, whole_prices
-from allocator.formulation import Model
+from allocator.formulation import Model, formulate
 from allocator.instance import Floats
+from allocator.options import Facts, build_options
 from allocator.solve.best_options import best_of_kinds, least_losses
 from allocator.solve.construct import own_gains
 from allocator.solve.correction import correction_of
 from allocator.solve.dual import corrected_prices, solve_dual
 from allocator.solve.pricing import Pricing
+from benchmarks.sketch import sketch_instance, sketch_policy
 from tests.models_of_arrays import RowList, all_plans, held_of, model_of, plans_that_hold, random_model
 from tests.solve.towns import city
 
@@ -44,13 +46,23 @@ def session_rows(model: Model, kind: int) -> np.ndarray:
     return np.asarray(rows[model.alike[model.session[option]] == kind])
 
 
+def test_a_correction_has_far_fewer_variables_than_there_are_prices() -> None:
+    # M, for in a small city most people have one list of a kind, which shows no rows that are used in turn.
+    instance = sketch_instance("M", 1)
+    policy, facts = sketch_policy(instance), Facts(instance)
+    model = formulate(build_options(facts, policy.screens), policy)
+    pricing = Pricing(model, own_gains(model, 0), goal_rows(model, ()))
+    nothing = np.zeros(model.n_rows)
+    correction = correction_of(pricing, nothing, pricing.reduced(nothing))
+    assert len(correction.begin) < 0.6 * np.count_nonzero(np.isfinite(pricing.upper) | np.isfinite(pricing.lower))
+
+
 def test_what_a_correction_begins_with_leaves_prices_and_the_best_of_each_kind_as_they_are() -> None:
     model = city()[2]
     pricing = Pricing(model, own_gains(model, 0), goal_rows(model, ()))
     prices = pricing.possible(good_prices())
     correction = correction_of(pricing, prices, pricing.reduced(prices))
     assert correction.prices(correction.begin) == pytest.approx(prices)
-    assert len(correction.begin) < 0.85 * np.count_nonzero(np.isfinite(pricing.upper) | np.isfinite(pricing.lower))
     exact, _ = pricing.bound(prices, pricing.reduced(prices))
     window, begin = correction.window, correction.begin
     cold = 1e-3
