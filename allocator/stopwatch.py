@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 
 from allocator.answer import Pairs, Progress, Reporter, silent
 from allocator.instance import Bools
@@ -47,10 +46,11 @@ class Stopwatch:
         bound: int | None = None,
         gap: float | None = None,
         unit: str = "",
-        chosen: Bools | None = None,
+        chosen: Callable[[], Bools] | None = None,
     ) -> None:
-        """Tell people where the run is; `chosen` (n_options,) are the placements of the best plan so far."""
-        places = None if self.named is None or chosen is None else partial(self.named, chosen)
+        """Tell people where the run is; `chosen` gives placements (n_options,) of the best plan so far."""
+        named = self.named
+        places = None if named is None or chosen is None else lambda: named(chosen())
         self._report(Progress(stage, self.elapsed, goal, value, bound, gap, unit, places))
 
     @contextmanager

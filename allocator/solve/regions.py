@@ -11,7 +11,7 @@ Source: docs/decisions/0031-regions.md, 0044-visitors.md, 0045-memory-that-is-ke
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,7 +22,7 @@ from allocator.certificate import UNPRICED, certified_without_prices, goal_rows,
 from allocator.ending import Ending
 from allocator.formulation import Model
 from allocator.instance import Bools, Floats, Ints
-from allocator.memory import give_back, keep_free, keeping_free
+from allocator.memory import give_back, keep_free, keeping_free, put_away
 from allocator.solve.best_options import best_of_kinds, least, least_losses
 from allocator.solve.construct import own_gains
 from allocator.solve.crew import Crew, Key, done_by, nothing
@@ -37,6 +37,7 @@ from allocator.solve.partition import MOST_OF_A_REGION, Regions, cut_into_region
 from allocator.solve.plan import Plan
 from allocator.solve.pricing import make_room
 from allocator.solve.prove import Proposed, prove_all
+from allocator.solve.teller import Teller
 from allocator.solve.visitors import Neighbours, owners, price_in_turn
 from allocator.stopwatch import Stopwatch
 
@@ -50,7 +51,6 @@ DUAL_SHARE_JOINED = 0.2
 """Of the last moves of several goals, for prices of their sum at most; those of one goal are right by then."""
 EVALUATIONS, EVALUATIONS_TO_JOIN = 9.0, 20.0
 """What the proof takes, in evaluations of a bound; what corrections and last moves take before they have begun."""
-TOLD_SECONDS = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,11 +104,12 @@ def solve_by_region(
     plan, prices = Plan(model, complete(model, model.fixed.copy()), []), dict[int, Floats]()
     give_back()
     with keeping_free():
+        teller = Teller(plan, watch)
         # The proof and the audit need their time, and may not be late; an audit begins with the options once more.
-        evaluation = seconds_of_a_bound(model)
-        watch = watch.reserving(EVALUATIONS * evaluation + before)
+        evaluation = seconds_of_a_bound(teller)
+        teller.watch = watch.reserving(EVALUATIONS * evaluation + before)
         try:
-            search_by_region(plan, prices, limits, watch, crew, most, EVALUATIONS_TO_JOIN * evaluation)
+            search_by_region(teller, prices, limits, crew, most, EVALUATIONS_TO_JOIN * evaluation)
             cancelled = False
         except KeyboardInterrupt:
             cancelled = True
@@ -125,48 +126,44 @@ def solve_by_region(
 
 
 def search_by_region(
-    plan: Plan,
-    prices: dict[int, Floats],
-    limits: Limits,
-    watch: Stopwatch,
-    crew: Crew | None,
-    most: int,
-    joining: float,
+    teller: Teller, prices: dict[int, Floats], limits: Limits, crew: Crew | None, most: int, joining: float
 ) -> None:
     """A plan and prices, region by region and then together, where the watch has `joining` seconds left for that.
 
     KeyboardInterrupt leaves what has been found, and a plan that keeps every row.
     """
-    model = plan.model
+    plan, model, watch = teller.plan, teller.plan.model, teller.watch
+    for k in moved_goals(model)[:1]:
+        teller.turn(k)
     try:
         regions = cut_into_regions(model, most)
-        solve_regions(plan, regions, prices, limits, watch, crew)
+        solve_regions(teller, regions, prices, limits, crew)
     finally:
         if not feasible(model, plan.columns):
             with Worker() as worker:
                 plan.columns = first_plan(model, limits, watch, worker, large=True)
     if watch.left > joining:
-        correct_prices(plan, prices, limits, watch)
-        price_with_visitors(plan, regions, prices, limits, watch)
-        improve_joined(plan, prices, limits, watch)
+        correct_prices(teller, prices, limits)
+        price_with_visitors(teller, regions, prices, limits)
+        improve_joined(teller, prices, limits)
 
 
-def seconds_of_a_bound(model: Model) -> float:
+def seconds_of_a_bound(teller: Teller) -> float:
     """How long a bound on every goal takes; the first time does not count, which asks for memory."""
-    taken = 0.0
-    for _ in range(2):
-        begun = time.monotonic()
-        for k in range(len(model.goals)):
-            certified_without_prices(model, k)
-        taken = time.monotonic() - begun
-    return taken
+    model = teller.plan.model
+    for k in range(len(model.goals)):
+        teller.loosest(k)
+    begun = time.monotonic()
+    for k in range(len(model.goals)):
+        certified_without_prices(model, k)
+    return time.monotonic() - begun
 
 
 def solve_regions(
-    plan: Plan, regions: Regions, prices: dict[int, Floats], limits: Limits, watch: Stopwatch, crew: Crew | None
+    teller: Teller, regions: Regions, prices: dict[int, Floats], limits: Limits, crew: Crew | None
 ) -> None:
     """Solve every region; together they are the plan, if it keeps every row; `prices` are filled."""
-    model = plan.model
+    plan, model, watch = teller.plan, teller.plan.model, teller.watch
     places: dict[Key, Place] = {}
     workers = 1 if crew is None else crew.workers
     threads = max(1, limits.threads // workers)
@@ -187,7 +184,16 @@ def solve_regions(
             del task
 
     answers: dict[Key, Solved] = {}
-    heard = teller(plan, watch)
+    in_plan = 0
+
+    def heard() -> None:
+        """Regions that are done are in the plan that people hear of."""
+        nonlocal in_plan
+        if len(answers) > in_plan:
+            in_plan = len(answers)
+            join(plan, places, answers)
+        teller.heard()
+
     try:
         if crew is not None:
             done_by(crew, solve_part, tasks(), answers, heard)
@@ -195,13 +201,19 @@ def solve_regions(
             solve_here(tasks(), answers, heard)
     finally:
         between_stages()
-        chosen = model.fixed.copy()
-        for key, answer in answers.items():
-            chosen[places[key].option[answer.chosen]] = True
-        joined = complete(model, chosen)
-        if not feasible(model, plan.columns) or feasible(model, joined):
-            plan.columns = joined
+        join(plan, places, answers)
         prices.update(joined_prices(model, [(places[key], answer) for key, answer in sorted(answers.items())]))
+
+
+def join(plan: Plan, places: Mapping[Key, Place], answers: Mapping[Key, Solved]) -> None:
+    """All that regions have placed is the plan, where that keeps every row, or the plan does not either."""
+    model, chosen = plan.model, plan.model.fixed.copy()
+    for key, answer in answers.items():
+        chosen[places[key].option[answer.chosen]] = True
+    joined = complete(model, chosen)
+    if feasible(model, joined) or not feasible(model, plan.columns):
+        plan.columns = joined
+    put_away()
 
 
 def solve_here(tasks: Iterator[Task], done: dict[Key, Solved], heard: Callable[[], None]) -> None:
@@ -211,6 +223,7 @@ def solve_here(tasks: Iterator[Task], done: dict[Key, Solved], heard: Callable[[
         del task  # before the next is made
         if solved.cancelled:
             raise KeyboardInterrupt
+        heard()
 
 
 def even_shares(watch: Stopwatch, seconds: float, waves: int) -> Iterator[float]:
@@ -245,12 +258,12 @@ def joined_prices(model: Model, found: list[tuple[Place, Solved]]) -> dict[int, 
     return prices
 
 
-def correct_prices(plan: Plan, prices: dict[int, Floats], limits: Limits, watch: Stopwatch) -> None:
+def correct_prices(teller: Teller, prices: dict[int, Floats], limits: Limits) -> None:
     """Put prices right across the borders: those of like rows together, over the best options of everybody.
 
     A region never saw who would come to it from elsewhere, so that its sessions are too cheap for them.
     """
-    model, heard = plan.model, teller(plan, watch)
+    plan, model, watch = teller.plan, teller.plan.model, teller.watch
     for _ in range(CORRECTIONS):
         until = watch.elapsed + SHARE_OF_CORRECTION * watch.left
         part, place = joined_part(plan, np.flatnonzero(plan.chosen | best_of_kinds(model, prices)))
@@ -258,6 +271,7 @@ def correct_prices(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
         seconds = (until - watch.elapsed) / max(1, len(moved))
         for k, goal in enumerate(part.goals):
             if k in moved:
+                teller.turn(k)
                 where = np.concatenate([place.row, model.n_rows + np.arange(k)])
                 prices[k][where] = corrected_prices(
                     part,
@@ -266,7 +280,7 @@ def correct_prices(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
                     prices[k][where],
                     seconds=seconds,
                     work=limits.work,
-                    tell=lambda bound: heard(),
+                    tell=lambda bound: teller.heard(),
                     threads=limits.threads,
                 )
             held.append(held_value(part, k, goal.value(start)))
@@ -274,20 +288,20 @@ def correct_prices(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
         between_stages()  # the next part is made beside the whole model, which leaves no room for what this one had
 
 
-def price_with_visitors(
-    plan: Plan, regions: Regions, prices: dict[int, Floats], limits: Limits, watch: Stopwatch
-) -> None:
+def price_with_visitors(teller: Teller, regions: Regions, prices: dict[int, Floats], limits: Limits) -> None:
     """Regions price their own rows once more, one after the other, with everybody who could come there."""
-    model, moved = plan.model, moved_goals(plan.model)
-    owner, seconds = owners(model, regions.of_session), SHARES[1] * watch.left
+    plan, model, moved = teller.plan, teller.plan.model, moved_goals(teller.plan.model)
+    owner, seconds = owners(model, regions.of_session), SHARES[1] * teller.watch.left
     for k in moved:
-        neighbours = Neighbours(model, regions, owner, k, prices[k])
-        price_in_turn(neighbours, limits, watch, seconds / len(moved), teller(plan, watch))
+        teller.turn(k)
+        held = [held_value(model, j, plan.value(j)) for j in range(k)]
+        neighbours = Neighbours(model, regions, owner, held, prices[k])
+        price_in_turn(neighbours, limits, teller, seconds / len(moved))
 
 
-def improve_joined(plan: Plan, prices: dict[int, Floats], limits: Limits, watch: Stopwatch) -> None:
+def improve_joined(teller: Teller, prices: dict[int, Floats], limits: Limits) -> None:
     """Move everybody, over the borders too, to options that are near the best of their entry, goal by goal."""
-    model, heard = plan.model, teller(plan, watch)
+    plan, model = teller.plan, teller.plan.model
     if not moved_goals(model):
         return
     between_stages()
@@ -298,7 +312,7 @@ def improve_joined(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
     together, prices_there = Plan(part, plan.columns[place.column], []), {k: prices[k][place.row] for k in prices}
     chosen = np.zeros(model.n_options, dtype=bool)
     try:
-        move_together(together, prices_there, limits, watch, heard)
+        move_together(together, prices_there, limits, teller)
     finally:
         chosen[place.option[together.chosen]] = True
         del part, place, together
@@ -306,22 +320,21 @@ def improve_joined(plan: Plan, prices: dict[int, Floats], limits: Limits, watch:
         plan.offer(complete(model, chosen), ())
 
 
-def move_together(
-    plan: Plan, prices: dict[int, Floats], limits: Limits, watch: Stopwatch, heard: Callable[[], None]
-) -> None:
+def move_together(plan: Plan, prices: dict[int, Floats], limits: Limits, teller: Teller) -> None:
     """Moves for what the watch has left, goal by goal. prices (n_rows,) of every goal that columns change."""
-    model, held, moved = plan.model, list[int](), moved_goals(plan.model)
+    model, watch, held, moved = plan.model, teller.watch, list[int](), moved_goals(plan.model)
     until = watch.elapsed + SHARES[2] * watch.left
     # Two threads that count work together would not always do the same.
     threads = limits.threads if limits.work is None else 1
     with Worker() as worker:
-        worker.tick = heard
-        large = LargeSearch(plan, limits.seed, heard, worker, threads=threads)
+        worker.tick = teller.heard
+        large = LargeSearch(plan, limits.seed, teller.heard, worker, threads=threads)
         dual_share = DUAL_SHARE_JOINED
         if len(moved) == 1:
             large.prices, dual_share = prices[moved[0]], 0.0
         for k, goal in enumerate(model.goals):
             if k in moved:
+                teller.turn(k)
                 seconds = (until - watch.elapsed) / (len(moved) - moved.index(k))
                 large.one(held, Pace(max(0.0, seconds), limits.work), dual_share, ONE_CYCLE)
             held.append(held_value(model, k, goal.value(plan.columns)))
@@ -337,17 +350,3 @@ def joined_part(plan: Plan, option: Ints) -> tuple[Model, Place]:
     """These options, all that the plan has among them, as a model of its own."""
     model = plan.model
     return part_model(model, option.astype(np.int32), option[model.fixed[option]], (model.rows.lower, model.rows.upper))
-
-
-def teller(plan: Plan, watch: Stopwatch) -> Callable[[], None]:
-    """Notes how far the first goal that moves is, about once a second."""
-    moved = moved_goals(plan.model)
-    told = watch.elapsed
-
-    def heard() -> None:
-        nonlocal told
-        if moved and watch.elapsed > told + TOLD_SECONDS:
-            told = watch.elapsed
-            plan.note(moved[0], watch)
-
-    return heard

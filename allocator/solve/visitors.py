@@ -11,13 +11,13 @@ Source: docs/decisions/0044-visitors.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from allocator.answer import Limits
-from allocator.certificate import UNPRICED, boxed_values, reduced_prices
+from allocator.certificate import UNPRICED, boxed_values, goal_sides, reduced_prices
 from allocator.compiled import compiled
 from allocator.formulation import Model
 from allocator.instance import Array, Bools, Floats, Ints
@@ -28,7 +28,7 @@ from allocator.solve.dual import lowered_prices
 from allocator.solve.part_model import Place, part_model
 from allocator.solve.partition import Regions
 from allocator.solve.pricing import make_room
-from allocator.stopwatch import Stopwatch
+from allocator.solve.teller import Teller
 
 NOBODY, SEVERAL = -2, -1
 NEAREST = 5_000_000
@@ -53,14 +53,14 @@ class Visit:
     prices: Floats
 
 
-def price_in_turn(
-    neighbours: Neighbours, limits: Limits, watch: Stopwatch, seconds: float, heard: Callable[[], None]
-) -> None:
+def price_in_turn(neighbours: Neighbours, limits: Limits, teller: Teller, seconds: float) -> None:
     """Price the rows of one region after the other, each seeing what those before it found; then those of several.
 
-    `seconds` are for all of them. `heard` is called twice a second.
+    `seconds` are for all of them. What the whole is proven to be by then is told after each.
     """
+    watch = teller.watch
     stop, turns = watch.elapsed + seconds, [*range(neighbours.regions.number), SEVERAL]
+    teller.bounded(neighbours.bound)
     for turn, number in enumerate(turns):
         until = watch.elapsed + (stop - watch.elapsed) / (len(turns) - turn)
         if number == SEVERAL:
@@ -74,10 +74,11 @@ def price_in_turn(
             OF_SEVERAL_AT if number == SEVERAL else LOWERED_AT,
             seconds=until - watch.elapsed,
             work=limits.work,
-            tell=lambda bound: heard(),
+            tell=lambda bound: teller.heard(),
             threads=limits.threads,
         )
         neighbours.take(visit, prices)
+        teller.bounded(neighbours.bound)
         del visit
         make_room()
 
@@ -85,11 +86,19 @@ def price_in_turn(
 class Neighbours:
     """The regions of a model, and prices (n_rows + k,) of goal k, which they change in turn."""
 
-    def __init__(self, model: Model, regions: Regions, owner: Ints, k: int, prices: Floats) -> None:
-        """`owner` (n_rows,) as `owners` says."""
+    def __init__(self, model: Model, regions: Regions, owner: Ints, held: Sequence[int], prices: Floats) -> None:
+        """`owner` (n_rows,) as `owners` says; `held` are the values of the goals before goal k."""
+        k = len(held)
         self.model, self.regions, self.owner, self.k, self.prices = model, regions, owner, k, prices
+        lower, upper = goal_sides(model, held)
+        self.lower, self.upper = np.append(model.rows.lower, lower), np.append(model.rows.upper, upper)
         self.typical = usual_gain(model, k)
         self.reduced = reduced_prices(model, own_gains(model, k), prices)
+
+    @property
+    def bound(self) -> float:
+        """What no plan gains more than, at the prices that stand now."""
+        return self._bound(self.prices, self.reduced)
 
     def visit(self, number: int) -> Visit:
         """What a region is to do at the prices that stand now, or who prices rows of several."""
@@ -133,13 +142,13 @@ class Neighbours:
         return least(loss, NEAREST)
 
     def _bound(self, prices: Floats, reduced: Floats) -> float:
-        """The bound of the whole, without what rows cost that have the same price in all that it is compared with."""
+        """The bound of the whole at these prices, with entries as units."""
         model = self.model
         alone = np.append(np.flatnonzero(model.fixed), np.arange(model.n_options, model.n_columns))
-        several = np.flatnonzero((self.owner == SEVERAL) & (prices[: model.n_rows] != 0))
-        side = np.where(prices[several] > 0, model.rows.upper[several], model.rows.lower[several])
+        priced = np.flatnonzero(prices)
+        side = np.where(prices[priced] > 0, self.upper[priced], self.lower[priced])
         entries = self._best(reduced, model.fixed).sum()
-        return float(entries + boxed_values(model, reduced, alone).sum() + prices[several] @ side)
+        return float(entries + boxed_values(model, reduced, alone).sum() + prices[priced] @ side)
 
 
 def owners(model: Model, of_session: Ints) -> Ints:

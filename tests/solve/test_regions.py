@@ -24,10 +24,10 @@ from allocator.answer import Answer, Limits, Progress, silent
 from allocator.audit import audit
 from allocator.backends.problem import Budget
 from allocator.backends.process import Worker
-from allocator.certificate import certified_bound
+from allocator.certificate import certified_bound, certified_without_prices
 from allocator.ending import Ending
 from allocator.formulation import Model
-from allocator.solve import regions
+from allocator.solve import regions, teller
 from allocator.solve.crew import Crew, Key, crew_for, done_by, local_crew
 from allocator.solve.exact import solve_goal
 from allocator.solve.loader import complete, feasible
@@ -299,7 +299,7 @@ def test_the_first_result_of_a_key_counts() -> None:
 @pytest.mark.parametrize("crew", [None, Crew(lambda: ThreadPoolExecutor(1), 1)])
 def test_interrupt_keeps_a_plan_that_keeps_every_row(crew: Crew | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the first word: nothing is joined. This process keeps what the first region has, a crew's what is done."""
-    monkeypatch.setattr(regions, "TOLD_SECONDS", -1.0)
+    monkeypatch.setattr(teller, "TOLD_SECONDS", -1.0)
     told = 0
 
     def report(progress: Progress) -> None:
@@ -314,6 +314,25 @@ def test_interrupt_keeps_a_plan_that_keeps_every_row(crew: Crew | None, monkeypa
     assert feasible(model, complete(model, answer.chosen))
     town = model.entry[answer.chosen] >= ENTRIES
     assert len(set(town)) in ([1] if crew is None else [0, 1])
+
+
+@pytest.mark.parametrize("crew", [None, Crew(lambda: ThreadPoolExecutor(1), 1)])
+def test_value_and_gap_are_told_while_regions_are_solved_and_priced(
+    crew: Crew | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More is better here: values rise as regions are done, bounds fall to what is proven as they are priced."""
+    monkeypatch.setattr(teller, "TOLD_SECONDS", -1.0)
+    seen: list[Progress] = []
+    model = two_towns()
+    answer = solve_by_region(model, LIMITS, Stopwatch(math.inf, seen.append), crew, model.n_options * 2 // 3)
+    values, bounds = [told.value or 0 for told in seen], [told.bound or 0 for told in seen]
+    assert all(None not in (told.value, told.bound, told.gap) for told in seen)
+    assert bounds[0] == certified_without_prices(model, 0)
+    assert values == sorted(values)
+    assert bounds == sorted(bounds, reverse=True)
+    assert values[0] < values[-1] <= answer.goals[0].value
+    assert bounds[-1] < bounds[0]
+    assert bounds[-1] == pytest.approx(answer.goals[0].certified_bound, abs=1)
 
 
 def test_last_moves_that_are_stopped_keep_what_they_have(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -175,8 +175,8 @@ def words_of_a_small_run() -> list[Progress]:
 
 def test_every_word_of_a_goal_says_value_bound_and_gap() -> None:
     of_goals = [told for told in words_of_a_small_run() if told.goal]
+    assert of_goals
     assert all(None not in (told.value, told.bound, told.gap) for told in of_goals)
-    assert any(told.goal == "longest_waits_78w" for told in of_goals)
 
 
 @pytest.mark.slow

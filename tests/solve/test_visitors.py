@@ -10,13 +10,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from allocator.answer import Limits, silent
-from allocator.certificate import goal_rows, reduced_prices
+from allocator.answer import Limits
+from allocator.certificate import goal_rows, reduced_prices, sign_of
 from allocator.formulation import Model
 from allocator.instance import Floats, Ints
 from allocator.solve.construct import own_gains
+from allocator.solve.loader import complete
 from allocator.solve.partition import Regions
+from allocator.solve.plan import Plan
 from allocator.solve.pricing import Pricing
+from allocator.solve.teller import Teller
 from allocator.solve.visitors import NOBODY, SEVERAL, Neighbours, owners, price_in_turn
 from allocator.stopwatch import Stopwatch
 from tests.models_of_arrays import RowList, all_plans, held_of, model_of, plans_that_hold, random_model
@@ -34,12 +37,16 @@ def regions_of(model: Model, of_session: Ints) -> Regions:
     return Regions(int(of_session.max()) + 1, of_session, np.zeros(model.n_entries, dtype=np.int64))
 
 
-def taken_in_turn(model: Model, of_session: Ints, k: int, prices: Floats, limits: Limits = LIMITS) -> Floats:
-    """Prices after every region had its turn, and the rows of several theirs."""
-    found, watch = prices.copy(), Stopwatch(math.inf)
-    neighbours = Neighbours(model, regions_of(model, of_session), owners(model, of_session), k, found)
-    price_in_turn(neighbours, limits, watch, math.inf, silent)
-    return found
+def taken_in_turn(
+    model: Model, of_session: Ints, held: list[int], prices: Floats, limits: Limits = LIMITS
+) -> tuple[Floats, Teller]:
+    """Prices after every region had its turn, and the rows of several theirs; and who was told."""
+    found, k = prices.copy(), len(held)
+    teller = Teller(Plan(model, complete(model, model.fixed.copy()), []), Stopwatch(math.inf))
+    teller.turn(k)
+    neighbours = Neighbours(model, regions_of(model, of_session), owners(model, of_session), held, found)
+    price_in_turn(neighbours, limits, teller, math.inf)
+    return found, teller
 
 
 def whole_in_two(rng: np.random.Generator) -> tuple[Model, int, list[int], Ints]:
@@ -93,9 +100,10 @@ def test_visitors_raise_the_price_of_a_list_that_nobody_of_its_own_site_fills() 
     model = two_sites()
     start = np.array([0.0] * 5 + [7.0, 0.0, 0.0])
     assert bound_at(model, 0, [], start) == pytest.approx(50.0)
-    found = taken_in_turn(model, np.array([1, 0]), 0, start, replace(LIMITS, work=500))
+    found, teller = taken_in_turn(model, np.array([1, 0]), [], start, replace(LIMITS, work=500))
     assert bound_at(model, 0, [], found) == pytest.approx(32.0, abs=0.2)
     assert found[5:] == pytest.approx([7.0, 6.0, 0.0], abs=0.2)
+    assert teller.bounds == {0: 32}
 
 
 @settings(max_examples=80, deadline=None)
@@ -111,11 +119,13 @@ def test_no_turn_makes_the_bound_of_the_whole_worse_and_no_plan_beats_it(seed: i
     gains = own_gains(model, k)
     pricing = Pricing(model, gains, goal_rows(model, held))
     start = pricing.possible(rng.normal(0.0, 3.0, model.n_rows + k))
-    found = taken_in_turn(model, of_session, k, start)
+    found, teller = taken_in_turn(model, of_session, held, start)
     before, after = bound_at(model, k, held, start), bound_at(model, k, held, found)
     assert after <= before + 1e-6 * max(1.0, abs(before))
     reached = float((plans_that_hold(model, plans, held) @ gains).max())
     assert after >= reached - 1e-6 * max(1.0, abs(reached))
+    told = sign_of(model, k) * (teller.bounds[k] - model.goals[k].constant)
+    assert reached <= told <= before + 1e-6 * max(1.0, abs(before))
     others = np.append(owners(model, of_session), [NOBODY] * k) == NOBODY
     assert found[others].tolist() == start[others].tolist()
 
@@ -128,7 +138,7 @@ def test_what_a_region_gains_the_whole_gains(seed: int) -> None:
     model, k, held, of_session = whole_in_two(rng)
     pricing = Pricing(model, own_gains(model, k), goal_rows(model, held))
     start = pricing.possible(rng.normal(0.0, 3.0, model.n_rows + k))
-    neighbours = Neighbours(model, regions_of(model, of_session), owners(model, of_session), k, start.copy())
+    neighbours = Neighbours(model, regions_of(model, of_session), owners(model, of_session), held, start.copy())
     number = int(of_session[model.session[0]])
     task = neighbours.visit(number)
     of_part = Pricing(task.part, task.gains, goal_rows(task.part, []))
@@ -137,6 +147,7 @@ def test_what_a_region_gains_the_whole_gains(seed: int) -> None:
     fell = [of_part.bound(vector, of_part.reduced(vector))[0] for vector in (task.prices, prices)]
     neighbours.take(task, prices)
     whole = [bound_at(model, k, held, vector) for vector in (start, neighbours.prices)]
+    assert neighbours.bound == pytest.approx(whole[1], abs=1e-6)
     assert whole[1] - whole[0] == pytest.approx(fell[1] - fell[0], abs=1e-6)
 
 
@@ -148,7 +159,7 @@ def test_rows_of_several_are_priced_after_the_regions() -> None:
     model = two_sites()
     start = np.array([0.0] * 5 + [7.0, 6.0, 1.0])
     assert bound_at(model, 0, [], start) == pytest.approx(34.0)
-    found = taken_in_turn(model, np.array([0, 1]), 0, start, replace(LIMITS, work=500))
+    found, _ = taken_in_turn(model, np.array([0, 1]), [], start, replace(LIMITS, work=500))
     assert found[7] == pytest.approx(0.0, abs=0.05)
     assert bound_at(model, 0, [], found) == pytest.approx(32.0, abs=0.2)
 
@@ -163,7 +174,7 @@ def test_prices_of_several_are_taken_only_where_the_whole_gains(seed: int) -> No
     assume((owner == SEVERAL).any())
     pricing = Pricing(model, own_gains(model, k), goal_rows(model, held))
     start, another = (pricing.possible(rng.normal(0.0, 3.0, model.n_rows + k)) for _ in range(2))
-    neighbours = Neighbours(model, regions_of(model, of_session), owner, k, start.copy())
+    neighbours = Neighbours(model, regions_of(model, of_session), owner, held, start.copy())
     task = neighbours.visit(SEVERAL)
     place = task.place
     several = place.row[owner[place.row] == SEVERAL]
