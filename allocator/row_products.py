@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from scipy import sparse
 
 from allocator.compiled import compiled
 from allocator.instance import Array
+from allocator.memory import put_away
+
+STRETCH = 50_000_000
+"""Coefficients read before what stands in files is let go of: a matrix of a country is never in memory whole."""
 
 
 def activities(matrix: sparse.csr_array, z: Array) -> Array:
     """matrix @ z, (n_rows,), in 64 bits: whole numbers where z is whole (or flags), else floats."""
     found = np.zeros(matrix.shape[0], dtype=np.result_type(z, np.int64))
-    _activities(matrix.indptr, matrix.indices, matrix.data, z, found)
+    ends = np.append(np.searchsorted(matrix.indptr, np.arange(0, matrix.nnz, STRETCH)), matrix.shape[0])
+    for first, last in pairwise(ends.tolist()):
+        _activities(matrix.indptr[first : last + 1], matrix.indices, matrix.data, z, found[first:last])
+        if matrix.nnz > STRETCH:
+            put_away()
     return found
 
 

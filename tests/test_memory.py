@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from allocator import memory
+from allocator import memory, row_products
 from allocator.memory import FILED_FROM, give_back, room_for
 from allocator.peak_memory import memory_in_use
 from allocator.rows import Rows
@@ -94,7 +94,8 @@ def test_an_error_of_the_disk_is_raised(monkeypatch: pytest.MonkeyPatch) -> None
         room_for(MANY, np.dtype(np.int64))
 
 
-def test_rows_in_files_are_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("stretch", [1, 3, 7, 1_000])
+def test_rows_in_files_are_the_rows(stretch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     parts = [
         Rows.of(9, ["a", "b"], rng.integers(0, 2, 12), rng.integers(0, 9, 12), rng.integers(1, 5, 12)) for _ in range(3)
@@ -106,4 +107,6 @@ def test_rows_in_files_are_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (filed.direct != usual.direct).nnz == 0
     assert isinstance(filed.direct, sparse.csr_array)
     z = rng.integers(0, 2, 9)
+    monkeypatch.setattr(row_products, "STRETCH", stretch)
+    assert filed.activity(z).tolist() == (filed.direct @ z).tolist()
     assert filed.activity(z).tolist() == usual.activity(z).tolist()

@@ -6,12 +6,13 @@ is shared out so that what each keeps adds up to what the whole has (`Shares`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
+from allocator.answer import silent
 from allocator.compiled import compiled
 from allocator.formulation import Block, GoalVector, Model
 from allocator.instance import Array, Bools, Floats, Ints, read_only
@@ -32,18 +33,23 @@ class Place:
     row: Ints
 
 
-def part_model(model: Model, option: Ints, fixed: Ints, sides: Sides) -> tuple[Model, Place]:
+def part_model(
+    model: Model, option: Ints, fixed: Ints, sides: Sides, heard: Callable[[], None] = silent
+) -> tuple[Model, Place]:
     """The part with these options, of which `fixed` are in every plan; both sorted numbers of options.
 
-    `sides` are those of all rows of the whole, for the columns of the part alone.
+    `sides` are those of all rows of the whole, for the columns of the part alone. `heard` is called now and then.
     """
+    heard()
     entries, entry = np.unique(model.entry[option], return_inverse=True)
     sessions, session = np.unique(model.session[option], return_inverse=True)
     opening = np.flatnonzero(np.isin(model.opening_session, sessions))
     here = np.zeros(model.n_columns, dtype=bool)
     here[option] = True
     here[model.n_options + opening] = True
-    row = rows_of(model, here)
+    heard()
+    row = rows_of(model, here, heard)
+    heard()
     eases = sparse.csr_array(model.rows.direct[:, model.first_auxiliary :])[row]
     here[model.first_auxiliary + np.unique(eases.indices)] = True
     column = np.flatnonzero(here).astype(np.int32)
@@ -61,7 +67,7 @@ def part_model(model: Model, option: Ints, fixed: Ints, sides: Sides) -> tuple[M
         fixed=read_only(is_fixed),
         alike=read_only(model.alike[sessions]),
         opening_session=read_only(np.searchsorted(sessions, model.opening_session[opening])),
-        rows=part_rows(model, row, column, sides),
+        rows=part_rows(model, row, column, sides, heard),
         blocks=blocks_of(model, row),
         column_lower=read_only(lower),
         column_upper=read_only(model.column_upper[column]),
@@ -83,16 +89,17 @@ def blocks_of(model: Model, row: Ints) -> tuple[Block, ...]:
     return tuple(Block(label, start, stop) for label, start, stop in found if stop > start)
 
 
-def rows_of(model: Model, here: Bools) -> Ints:
+def rows_of(model: Model, here: Bools, heard: Callable[[], None]) -> Ints:
     """Rows in which a column that is `here` (n_columns,) stands, by itself or in a group."""
     rows = model.rows
     stands = _any_of(rows.direct.indptr, rows.direct.indices, here)
+    heard()
     put_away()  # of the whole only one of the two matrices is in memory
     groups = _any_of(rows.members.indptr, rows.members.indices, here)
     return np.flatnonzero(stands | (abs(rows.weights) @ groups.astype(np.int64) > 0))
 
 
-def part_rows(model: Model, row: Ints, column: Ints, sides: Sides) -> Rows:
+def part_rows(model: Model, row: Ints, column: Ints, sides: Sides, heard: Callable[[], None]) -> Rows:
     """These rows over these columns."""
     rows = model.rows
     number = np.full(model.n_columns, -1, dtype=np.int32)
@@ -102,8 +109,10 @@ def part_rows(model: Model, row: Ints, column: Ints, sides: Sides) -> Rows:
     weights = sparse.csr_array(weights.tocsc()[:, groups])
     members = _taken(rows.members, groups, number, len(column))
     put_away()
+    heard()
     direct = _taken(rows.direct, row, number, len(column))
     put_away()
+    heard()
     return Rows(direct, read_only(sides[0][row]), read_only(sides[1][row]), ("",) * len(row), members, weights)
 
 
@@ -140,12 +149,12 @@ class Shares:
             before = after
 
 
-def parts_in_turn(model: Model, regions: Regions) -> Iterator[tuple[Model, Place]]:
+def parts_in_turn(model: Model, regions: Regions, heard: Callable[[], None] = silent) -> Iterator[tuple[Model, Place]]:
     """Every region as a model of its own: plans of all of them, put together, keep every row."""
     part_of = parts_of(model, regions)
     for number, sides in enumerate(Shares(model, part_of, regions.number).sides()):
         option = np.flatnonzero(part_of[: model.n_options] == number).astype(np.int32)
-        yield part_model(model, option, option[model.fixed[option]], sides)
+        yield part_model(model, option, option[model.fixed[option]], sides, heard)
 
 
 def parts_of(model: Model, regions: Regions) -> Ints:

@@ -10,12 +10,14 @@ Source: normalised cuts (Shi and Malik, 2000); docs/decisions/0031-regions.md.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import eigsh
 
+from allocator.answer import silent
 from allocator.certificate import priced_rows
 from allocator.compiled import compiled
 from allocator.formulation import Model
@@ -54,8 +56,8 @@ class Regions:
     of_entry: Ints
 
 
-def cut_into_regions(model: Model, most: int) -> Regions:
-    """Regions with about `most` options each, or less.
+def cut_into_regions(model: Model, most: int, heard: Callable[[], None] = silent) -> Regions:
+    """Regions with about `most` options each, or less. `heard` is called now and then.
 
     The cut follows journeys, and may give the sites of a trust to a neighbour of its people, who then could not be
     placed within what a row over them allows. So units go to the people who need them most, while that leaves the
@@ -63,23 +65,31 @@ def cut_into_regions(model: Model, most: int) -> Regions:
     """
     size = np.bincount(model.alike[model.session], minlength=n_kinds_of(model))
     of_rows = kinds_of_rows(model)
+    heard()
     unit = units_of(of_rows, size, most)
     into = sparse.csr_array((np.ones(len(unit)), (np.arange(len(unit)), unit)))
     size = np.bincount(unit, size).astype(np.int64)
     ties = sparse.csr_array(into.T @ ties_of(model, of_rows) @ into)
+    heard()
     ties.setdiag(0.0)
     ties.sort_indices()
     of_unit, of_session, must = cut_units(ties, size, most), unit[model.alike], where_they_must(model)
+    heard()
     best = regions_of(model, must, of_unit[of_session])
+    heard()
     least = losses(model, best)
     for _ in range(REFINEMENTS):
+        heard()
         of_unit = where_needed(model, must, of_unit, of_session, size)
         if np.bincount(of_unit, size).max(initial=0) > TOO_LARGE * most:
             break
+        heard()
         found = regions_of(model, must, of_unit[of_session])
+        heard()
         if (lost := losses(model, found)) >= least:
             break
         best, least = found, lost
+    heard()
     return lending(model, best)
 
 

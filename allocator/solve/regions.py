@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from allocator.answer import Answer, Limits, Start
+from allocator.answer import Answer, Limits, Start, silent
 from allocator.backends.process import Worker
 from allocator.certificate import UNPRICED, certified_without_prices, goal_rows, held_value
 from allocator.ending import Ending
@@ -116,7 +116,12 @@ def solve_by_region(
     values = goal_values(model, plan.columns)
     proposed = {k: prices.get(k, np.zeros(model.n_rows + k)) for k in range(len(model.goals))}
     priced = {k: Proposed(found) for k, found in proposed.items()}
-    certificate, bounds = prove_all(model, values, priced, 0.0, replace(limits, threads=1))
+    alone, heard = replace(limits, threads=1), silent if cancelled else teller.proving
+    try:
+        certificate, bounds = prove_all(model, values, priced, 0.0, alone, heard)
+    except KeyboardInterrupt:
+        cancelled = True
+        certificate, bounds = prove_all(model, values, {}, 0.0, alone)
     usual = Ending.WORK_LIMIT if limits.work is not None else Ending.TIME_LIMIT
     ended = GoalSolve(None, None, Ending.CANCELLED if cancelled else usual, watch.elapsed)
     results = tuple(goal_result(model, k, values[k], ended, bounds[k]) for k in range(len(model.goals)))
@@ -136,7 +141,7 @@ def search_by_region(
     for k in moved_goals(model)[:1]:
         teller.turn(k)
     try:
-        regions = cut_into_regions(model, most)
+        regions = cut_into_regions(model, most, teller.heard)
         solve_regions(teller, regions, prices, limits, crew)
     finally:
         if not feasible(model, plan.columns):
@@ -171,7 +176,7 @@ def solve_regions(
 
     def tasks() -> Iterator[Task]:
         seconds = 0.0
-        for number, (part, place) in enumerate(parts_in_turn(model, regions)):
+        for number, (part, place) in enumerate(parts_in_turn(model, regions, teller.heard)):
             key = ("region", number)
             places[key] = replace(place, column=place.option[:0])  # nobody will ask for its columns
             if number % workers == 0:
@@ -266,7 +271,7 @@ def correct_prices(teller: Teller, prices: dict[int, Floats], limits: Limits) ->
     plan, model, watch = teller.plan, teller.plan.model, teller.watch
     for _ in range(CORRECTIONS):
         until = watch.elapsed + SHARE_OF_CORRECTION * watch.left
-        part, place = joined_part(plan, np.flatnonzero(plan.chosen | best_of_kinds(model, prices)))
+        part, place = joined_part(teller, np.flatnonzero(plan.chosen | best_of_kinds(model, prices)))
         start, held, moved = plan.columns[place.column], list[int](), moved_goals(part)
         seconds = (until - watch.elapsed) / max(1, len(moved))
         for k, goal in enumerate(part.goals):
@@ -307,7 +312,7 @@ def improve_joined(teller: Teller, prices: dict[int, Floats], limits: Limits) ->
     between_stages()
     loss = least_losses(model, prices)
     loss[plan.chosen] = -np.inf
-    part, place = joined_part(plan, np.flatnonzero(least(loss, MOST_TOGETHER)))
+    part, place = joined_part(teller, np.flatnonzero(least(loss, MOST_TOGETHER)))
     del loss
     together, prices_there = Plan(part, plan.columns[place.column], []), {k: prices[k][place.row] for k in prices}
     chosen = np.zeros(model.n_options, dtype=bool)
@@ -346,7 +351,8 @@ def between_stages() -> None:
     give_back()
 
 
-def joined_part(plan: Plan, option: Ints) -> tuple[Model, Place]:
+def joined_part(teller: Teller, option: Ints) -> tuple[Model, Place]:
     """These options, all that the plan has among them, as a model of its own."""
-    model = plan.model
-    return part_model(model, option.astype(np.int32), option[model.fixed[option]], (model.rows.lower, model.rows.upper))
+    model = teller.plan.model
+    sides = model.rows.lower, model.rows.upper
+    return part_model(model, option.astype(np.int32), option[model.fixed[option]], sides, teller.heard)

@@ -11,12 +11,12 @@ Source: docs/decisions/0044-visitors.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from allocator.answer import Limits
+from allocator.answer import Limits, silent
 from allocator.certificate import UNPRICED, boxed_values, goal_sides, reduced_prices
 from allocator.compiled import compiled
 from allocator.formulation import Model
@@ -65,7 +65,7 @@ def price_in_turn(neighbours: Neighbours, limits: Limits, teller: Teller, second
         until = watch.elapsed + (stop - watch.elapsed) / (len(turns) - turn)
         if number == SEVERAL:
             give_back()  # what regions' visits were made in; this part is the largest
-        visit = neighbours.visit(number)
+        visit = neighbours.visit(number, teller.heard)
         prices = lowered_prices(
             visit.part,
             visit.gains,
@@ -100,14 +100,14 @@ class Neighbours:
         """What no plan gains more than, at the prices that stand now."""
         return self._bound(self.prices, self.reduced)
 
-    def visit(self, number: int) -> Visit:
+    def visit(self, number: int, heard: Callable[[], None] = silent) -> Visit:
         """What a region is to do at the prices that stand now, or who prices rows of several."""
         model, rows = self.model, self.model.rows
         inside = self._nearest() if number == SEVERAL else (self.regions.of_session == number)[model.session]
         option = np.flatnonzero(inside).astype(np.int32)
         own = self.owner == number
         sides = np.where(own, rows.lower, -np.inf), np.where(own, rows.upper, np.inf)
-        part, place = part_model(model, option, option[model.fixed[option]], sides)
+        part, place = part_model(model, option, option[model.fixed[option]], sides, heard)
         prices = np.where(own, self.prices[: model.n_rows], 0.0)[place.row]
         gains = self.reduced[place.column] + part.rows.column_prices(prices)
         gains[: part.n_options] -= self._best(self.reduced, inside | model.fixed)[model.entry[option]]

@@ -27,7 +27,7 @@ from allocator.backends.process import Worker
 from allocator.certificate import certified_bound, certified_without_prices
 from allocator.ending import Ending
 from allocator.formulation import Model
-from allocator.solve import regions, teller
+from allocator.solve import prove, regions, teller
 from allocator.solve.crew import Crew, Key, crew_for, done_by, local_crew
 from allocator.solve.exact import solve_goal
 from allocator.solve.loader import complete, feasible
@@ -298,15 +298,21 @@ def test_the_first_result_of_a_key_counts() -> None:
 
 @pytest.mark.parametrize("crew", [None, Crew(lambda: ThreadPoolExecutor(1), 1)])
 def test_interrupt_keeps_a_plan_that_keeps_every_row(crew: Crew | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the first word: nothing is joined. This process keeps what the first region has, a crew's what is done."""
+    """In the first region: nothing is joined. This process keeps what it has by then, a crew what is done."""
     monkeypatch.setattr(teller, "TOLD_SECONDS", -1.0)
-    told = 0
+    begun, told, solve_part = threading.Event(), 0, regions.solve_part
+
+    def begins(*arguments: Any) -> regions.Solved:
+        begun.set()
+        return solve_part(*arguments)
 
     def report(progress: Progress) -> None:
         nonlocal told
-        told += 1
-        raise KeyboardInterrupt
+        if begun.is_set():
+            told += 1
+            raise KeyboardInterrupt
 
+    monkeypatch.setattr(regions, "solve_part", begins)
     model = two_towns()
     answer = solve_by_region(model, LIMITS, Stopwatch(math.inf, report), crew, model.n_options * 2 // 3)
     assert told == 1
@@ -314,6 +320,36 @@ def test_interrupt_keeps_a_plan_that_keeps_every_row(crew: Crew | None, monkeypa
     assert feasible(model, complete(model, answer.chosen))
     town = model.entry[answer.chosen] >= ENTRIES
     assert len(set(town)) in ([1] if crew is None else [0, 1])
+
+
+def test_interrupt_while_regions_are_cut_leaves_what_is_fixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(teller, "TOLD_SECONDS", -1.0)
+
+    def report(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    answer = by_region(two_towns(), report=report)
+    assert answer.ending is Ending.CANCELLED
+    assert answer.chosen.tolist() == two_towns().fixed.tolist()
+
+
+def test_interrupt_of_the_proof_keeps_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(teller, "TOLD_SECONDS", -1.0)
+    best_proof = prove.best_proof
+
+    def slow(*arguments: Any) -> prove.Proof:
+        time.sleep(0.6)  # long enough for a word
+        return best_proof(*arguments)
+
+    def report(progress: Progress) -> None:
+        if progress.stage == "prove":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(prove, "best_proof", slow)
+    answer = by_region(two_towns(), report=report)
+    assert answer.ending is Ending.CANCELLED
+    assert answer.chosen.tolist() == by_region(two_towns()).chosen.tolist()
+    assert answer.goals[0].certified_bound == certified_without_prices(two_towns(), 0)
 
 
 @pytest.mark.parametrize("crew", [None, Crew(lambda: ThreadPoolExecutor(1), 1)])
