@@ -11,7 +11,7 @@ Source: docs/decisions/0031-regions.md, 0044-visitors.md, 0045-memory-that-is-ke
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,6 +51,9 @@ DUAL_SHARE_JOINED = 0.2
 """Of the last moves of several goals, for prices of their sum at most; those of one goal are right by then."""
 EVALUATIONS, EVALUATIONS_TO_JOIN = 9.0, 20.0
 """What the proof takes, in evaluations of a bound; what corrections and last moves take before they have begun."""
+
+NONE = np.zeros(0, dtype=np.int32)
+"""In place of numbers of columns that nobody will ask for any more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +181,7 @@ def solve_regions(
         seconds = 0.0
         for number, (part, place) in enumerate(parts_in_turn(model, regions, teller.heard)):
             key = ("region", number)
-            places[key] = replace(place, column=place.option[:0])  # nobody will ask for its columns
+            places[key] = replace(place, column=NONE)
             if number % workers == 0:
                 seconds = next(shares)
             task = Task(key, part, replace(limits, seconds=seconds, threads=threads, seed=limits.seed + number))
@@ -189,14 +192,23 @@ def solve_regions(
             del task
 
     answers: dict[Key, Solved] = {}
-    in_plan = 0
+    chosen, taken = model.fixed.copy(), set[Key]()
+
+    def take() -> None:
+        """What is done since is in the plan, where that keeps every row, or the plan does not either."""
+        if len(answers) == len(taken):
+            return
+        for key in answers.keys() - taken:
+            chosen[places[key].option[answers[key].chosen]] = True
+            places[key] = replace(places[key], option=NONE)
+            taken.add(key)
+        joined = complete(model, chosen)
+        if feasible(model, joined) or not feasible(model, plan.columns):
+            plan.columns = joined
+        put_away()
 
     def heard() -> None:
-        """Regions that are done are in the plan that people hear of."""
-        nonlocal in_plan
-        if len(answers) > in_plan:
-            in_plan = len(answers)
-            join(plan, places, answers)
+        take()
         teller.heard()
 
     try:
@@ -206,19 +218,8 @@ def solve_regions(
             solve_here(tasks(), answers, heard)
     finally:
         between_stages()
-        join(plan, places, answers)
+        take()
         prices.update(joined_prices(model, [(places[key], answer) for key, answer in sorted(answers.items())]))
-
-
-def join(plan: Plan, places: Mapping[Key, Place], answers: Mapping[Key, Solved]) -> None:
-    """All that regions have placed is the plan, where that keeps every row, or the plan does not either."""
-    model, chosen = plan.model, plan.model.fixed.copy()
-    for key, answer in answers.items():
-        chosen[places[key].option[answer.chosen]] = True
-    joined = complete(model, chosen)
-    if feasible(model, joined) or not feasible(model, plan.columns):
-        plan.columns = joined
-    put_away()
 
 
 def solve_here(tasks: Iterator[Task], done: dict[Key, Solved], heard: Callable[[], None]) -> None:
