@@ -51,4 +51,8 @@ def received(stream: IO[bytes]) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BrokenPipeError:
+        # Whoever called has gone, and closed its end: nobody is left to tell, and the exit would try to once more.
+        os._exit(1)

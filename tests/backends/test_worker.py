@@ -280,3 +280,22 @@ def test_a_call_ends_where_another_thread_stops_the_worker(pause: float) -> None
             worker.stop()
         assert call.result().killed
         assert worker.call(children.add, 1, 2, seconds=20.0).result == 3
+
+
+def test_a_child_whose_caller_has_gone_leaves_without_a_word() -> None:
+    """An early interrupt closes the pipe while the child is still at its imports."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "allocator.backends.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdout.close()
+    child.stdin.write(pickle.dumps((children.add, (1, 2))))
+    child.stdin.close()
+    assert child.stderr is not None
+    assert child.stderr.read() == b""
+    child.stderr.close()
+    assert child.wait() == 1
