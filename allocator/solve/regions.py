@@ -129,7 +129,7 @@ def solve_by_region(
     ended = GoalSolve(None, None, Ending.CANCELLED if cancelled else usual, watch.elapsed)
     results = tuple(goal_result(model, k, values[k], ended, bounds[k]) for k in range(len(model.goals)))
     unproven = [result.ending for result in results if result.ending is not Ending.OPTIMAL]
-    ending = unproven[0] if unproven else Ending.OPTIMAL
+    ending = Ending.CANCELLED if cancelled else unproven[0] if unproven else Ending.OPTIMAL
     return Answer(plan.chosen, results, ending, certificate, tuple(plan.trace), Start(plan.chosen, None, proposed))
 
 
