@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from allocator.answer import GoalResult, Run
+from allocator.ending import Ending
 from allocator.report.words import gap_sentence
-from allocator.words import number, people, quantity
+from allocator.words import number, people, plural, quantity
 
 SHOWN_WITH_VALUE = ("pence", "hundredths of a percent")
 """Units that people read as another."""
@@ -18,6 +19,7 @@ def run_lines(summary: dict[str, Any], run: Run, out: Path) -> list[str]:
     lines = [
         f"{run.facts.instance.info.name}: {accounts_words(summary['accounts'])}.",
         "The audit passed." if run.audit.passed else "THE AUDIT FAILED.",
+        *notices(summary, run),
         "",
         f"{'goal':<28}{'plan':>14}{'by hand':>14}{'no plan beats':>15}{'gap':>8}",
     ]
@@ -34,6 +36,17 @@ def run_lines(summary: dict[str, Any], run: Run, out: Path) -> list[str]:
         lines += ["", f"Most memory in use, solvers included: {run.peak_megabytes:,.0f} MB."]
     lines += ["", f"Report:  {out / 'report.html'}", f"Plan:    {out / 'allocation.csv'}"]
     return lines
+
+
+def notices(summary: dict[str, Any], run: Run) -> list[str]:
+    """What must be known before the figures: bookings that do not fit, and that a run was cut short."""
+    told = []
+    if conflicts := summary["conflicts"]:
+        verb = "does" if conflicts == 1 else "do"
+        told.append(f"{plural(conflicts, 'booking')} {verb} not fit what is there; please settle today: conflicts.csv.")
+    if run.ending is Ending.CANCELLED:
+        told.append("Cancelled: this is the best plan by then, audited and kept.")
+    return told
 
 
 def accounts_words(accounts: dict[str, int]) -> str:

@@ -20,7 +20,12 @@ GROUP_WORDS: Mapping[str, str] = {
     "deprivation": "By deprivation",
     "band": "By wait band on the morning of the plan",
 }
-CHANGE_WORDS: Mapping[str, str] = {"gains": "gain a place", "loses": "lose one", "moves": "go somewhere else"}
+CHANGE_WORDS: Mapping[str, tuple[str, str]] = {
+    "gains": ("gains a place", "gain a place"),
+    "loses": ("loses one", "lose one"),
+    "moves": ("goes somewhere else", "go somewhere else"),
+}
+"""Of one person, and of several."""
 EACH_AMONG = (
     "Each range holds among plans that are as good on the goals before it as A, and as B. Where those differ, a later "
     "goal may be worse only since an earlier one is better."
@@ -41,8 +46,9 @@ def comparison_lines(found: Comparison) -> list[str]:
         names = ", ".join(here[:MOST_NAMES]) + (
             f" and {number(len(here) - MOST_NAMES)} more" if len(here) > MOST_NAMES else ""
         )
-        lines.append(f"{people(len(here))} {words}" + (f": {names}" if here else "") + ".")
-    lines += [f"{people(found.same)} keep the place they have.", ""]
+        lines.append(f"{people(len(here))} {words[len(here) != 1]}" + (f": {names}" if here else "") + ".")
+    keep = "keeps" if found.same == 1 else "keep"
+    lines += [f"{people(found.same)} {keep} the place they have.", ""]
     lines += [*(goal_line(goal) for goal in found.goals), "", EACH_AMONG]
     for name, rows in found.groups.items():
         told = [group_line(row) for row in rows if row.gains or row.loses or row.moves]

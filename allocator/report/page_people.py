@@ -222,11 +222,10 @@ def rules(summary: Summary) -> Section:
     limit = "Limit (most, or the least that a rule asks for)"
     heads = ("Rule", "What it says", "Used", limit, "How often just at the limit")
     grid = Grid("Rules in force", heads, rows, texts=(0, 1))
-    audit = summary["audit"]
-    lead = (
-        f"Every rule was checked again after planning, from the tables alone: "
-        f"{'all are kept' if audit['passed'] else 'NOT all are kept'}."
-    )
+    kept = "all are kept" if summary["audit"]["passed"] else "NOT all are kept"
+    if summary["conflicts"]:
+        kept += f", but for {plural(summary['conflicts'], 'booking')} that cannot keep them (see above)"
+    lead = f"Every rule was checked again after planning, from the tables alone: {kept}."
     return Section("rules", "The rules of this plan", (Block("", (), grid=grid),), lead)
 
 

@@ -58,15 +58,19 @@ def cards(summary: Summary) -> list[Card]:
     def against(name: str) -> str:
         return f"{versus(plan[name], baseline[name])} than by hand ({number(baseline[name])})".replace(
             "the same than", "the same as"
-        )
+        ).replace("not comparable than", "not comparable with that")
 
+    who, have = ("person", "has") if plan["over_52_weeks_left"] == 1 else ("people", "have")
+    away = "place is" if plan["away_from_home"] == 1 else "places are"
     return [
         Card("people have a place", number(plan["people"]), f"of {number(waiting)} waiting; {against('people')}"),
         Card("of them have waited over 52 weeks", number(plan["over_52_weeks"]), against("over_52_weeks")),
-        Card("people over 52 weeks still have none", number(plan["over_52_weeks_left"]), against("over_52_weeks_left")),
-        Card("places are at another provider", number(plan["away_from_home"]), against("away_from_home")),
         Card(
-            "minutes is the typical journey",
+            f"{who} over 52 weeks still {have} none", number(plan["over_52_weeks_left"]), against("over_52_weeks_left")
+        ),
+        Card(f"{away} at another provider", number(plan["away_from_home"]), against("away_from_home")),
+        Card(
+            "is the typical journey" if plan["median_travel_minutes"] is None else "minutes is the typical journey",
             number(plan["median_travel_minutes"]),
             against("median_travel_minutes").replace("fewer", "less"),
         ),

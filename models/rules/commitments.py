@@ -47,9 +47,10 @@ class Commitments(Limit):
         found = {(place.entry_id, place.session_id): place.state for place in allocation.placements}
         violations = []
         for (entry_id, session_id), state in kept.items():
-            given = found.get((entry_id, session_id), "not in the plan")
+            given = found.get((entry_id, session_id))
             if given != state:
-                message = f"{session_id} is {state} for this entry; in the plan it is {given}"
+                other = "the plan has no such place" if given is None else f"in the plan it is {given}"
+                message = f"{session_id} is {state} for this entry; {other}"
                 violations.append(Violation(self.name, message, (entry_id,)))
         for place in allocation.placements:
             if place.is_fixed and (place.entry_id, place.session_id) not in kept:

@@ -27,7 +27,7 @@ class MaxTravel(Screen):
 
     name: ClassVar[str] = "max_travel"
     sentence: ClassVar[str] = "Nobody travels longer than their own limit or, where they gave none, the policy's."
-    refusal: ClassVar[str] = "every suitable session is too far away"
+    refusal: ClassVar[str] = "every suitable session is too far away, or the journey to it is not known"
     ruled_out: ClassVar[str] = "too far away"
     by_site: ClassVar[bool] = True
 

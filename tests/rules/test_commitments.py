@@ -17,7 +17,7 @@ def test_booking_is_kept_and_others_are_free_to_come() -> None:
 def test_booking_left_out_of_the_plan_is_reported() -> None:
     facts = make_facts([{}], [{}], commitments=[booked("e1", "s1")])
     (violation,) = RULE.check(facts, Allocation.of([]))
-    assert violation.message == "s1 is booked for this entry; in the plan it is not in the plan"
+    assert violation.message == "s1 is booked for this entry; the plan has no such place"
 
 
 def test_booking_moved_elsewhere_is_reported() -> None:
