@@ -94,6 +94,18 @@ def test_run_in_words_names_every_goal_and_where_to_look(command: Command, tmp_p
     assert "The audit passed." in said.out
 
 
+def test_bookings_that_do_not_fit_are_named_in_the_terminal_and_beside_the_rules(
+    command: Command, tmp_path: Path
+) -> None:
+    """The daily policy counts beds and turnaround, which four of the bookings do not have."""
+    said = command("run", shipped("tiny-bookings"), "--out", tmp_path / "run", *QUICK)
+    conflicts = (tmp_path / "run" / "conflicts.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert len(conflicts) == 4
+    assert "4 bookings do not fit what is there; please settle today: conflicts.csv." in said.out
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "all are kept, but for 4 bookings that cannot keep them (see above)." in page
+
+
 def test_verify_of_an_honest_run_ends_with_0(command: Command, run_folder: Path) -> None:
     said = command("verify", run_folder, "--instance", TINY, "--json")
     assert (said.code, json.loads(said.out)["findings"]) == (0, [])
@@ -269,6 +281,7 @@ def test_ctrl_c_keeps_the_best_audited_plan_and_ends_with_130(command: Command, 
     said = stopped_at("urgent_delay =", *arguments, within=20)
     assert said.code == 130
     assert "The audit passed." in said.out
+    assert "Cancelled: this is the best plan by then, audited and kept." in said.out
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     assert (record["status"], record["ending"]) == ("done", "cancelled")
     assert command("verify", run).code == 0
