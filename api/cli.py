@@ -42,6 +42,7 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Plan a shipped instance on real Cheshire and Merseyside figures, and say where to look."""
+    typer.echo("Starting", err=True)  # what is imported here takes some seconds
     from api.daily import plan_day
     from instances import path
 
@@ -82,6 +83,7 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Plan an instance: an audited plan, its proof, reasons, exports and a report."""
+    typer.echo("Starting", err=True)  # what is imported here takes some seconds
     from api.daily import plan_day
 
     settings = Settings(policy, tuple(changes or ()), previous, seconds, work, seed, threads, strict, backend, executor)
