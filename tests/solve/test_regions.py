@@ -338,7 +338,7 @@ def test_interrupt_of_the_proof_keeps_the_plan(monkeypatch: pytest.MonkeyPatch) 
     best_proof = prove.best_proof
 
     def slow(*arguments: Any) -> prove.Proof:
-        time.sleep(0.6)  # long enough for a word
+        time.sleep(0.3)  # long enough for a word
         return best_proof(*arguments)
 
     def report(progress: Progress) -> None:

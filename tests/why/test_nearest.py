@@ -145,6 +145,7 @@ def checked_changes(found: Iterable[Case], worker: Worker) -> tuple[Counter[str]
     return kinds, smallest, moved
 
 
+@pytest.mark.slow
 def test_verified_changes_of_tiny_instances_hold_and_smaller_ones_do_not(worker: Worker) -> None:
     _, smallest, _ = checked_changes(cases(0, 20), worker)
     assert sum(smallest.values()) >= 12
