@@ -7,8 +7,8 @@ from typing import Any
 
 from allocator.answer import GoalResult, Run
 from allocator.ending import Ending
-from allocator.report.words import gap_sentence
-from allocator.words import number, people, plural, quantity
+from allocator.report.words import do_not_fit, gap_sentence
+from allocator.words import number, people, quantity
 
 SHOWN_WITH_VALUE = ("pence", "hundredths of a percent")
 """Units that people read as another."""
@@ -42,8 +42,7 @@ def notices(summary: dict[str, Any], run: Run) -> list[str]:
     """What must be known before the figures: bookings that do not fit, and that a run was cut short."""
     told = []
     if conflicts := summary["conflicts"]:
-        verb = "does" if conflicts == 1 else "do"
-        told.append(f"{plural(conflicts, 'booking')} {verb} not fit what is there; please settle today: conflicts.csv.")
+        told.append(f"{do_not_fit(conflicts)}; please settle today: conflicts.csv.")
     if run.ending is Ending.CANCELLED:
         told.append("Cancelled: this is the best plan by then, audited and kept.")
     return told

@@ -7,7 +7,7 @@ from typing import Any
 from allocator.report.blocks import Block, Grid, Notice, Section
 from allocator.report.charts import Bar, bar_chart
 from allocator.report.page_plan import Summary, names_of
-from allocator.report.words import COLUMN_WORDS, EFFECT_WORDS, REASON_WORDS, share
+from allocator.report.words import COLUMN_WORDS, EFFECT_WORDS, REASON_WORDS, do_not_fit, share
 from allocator.words import date, number, people, plain, plural, quantity
 
 QUINTILE_WORDS = {"1": "1 (most deprived fifth)", "5": "5 (least deprived fifth)", "not known": "Not known"}
@@ -273,8 +273,8 @@ def notices(summary: Summary) -> list[Notice]:
         grid = Grid("Emergencies on waiting lists, by trust", ("Trust", "Entries"), rows)
         found.append(Notice("warning", "Emergencies on waiting lists", (words,), grid))
     if summary["conflicts"]:
-        verb, them = ("does", "it") if summary["conflicts"] == 1 else ("do", "each of them")
-        words = f"{plural(summary['conflicts'], 'booking')} {verb} not fit what is there. Please settle {them} today."
+        them = "it" if summary["conflicts"] == 1 else "each of them"
+        words = f"{do_not_fit(summary['conflicts'])}. Please settle {them} today."
         found.append(
             Notice("warning", "Bookings that do not fit", (words, "Each is in conflicts.csv, with the reason."))
         )

@@ -56,9 +56,9 @@ def cards(summary: Summary) -> list[Card]:
     used = sum(site["minutes_used"] for site in summary["sites"])
 
     def against(name: str) -> str:
-        return f"{versus(plan[name], baseline[name])} than by hand ({number(baseline[name])})".replace(
-            "the same than", "the same as"
-        ).replace("not comparable than", "not comparable with that")
+        told = versus(plan[name], baseline[name])
+        joined = {"the same": "as", "not comparable": "with that"}.get(told, "than")
+        return f"{told} {joined} by hand ({number(baseline[name])})"
 
     who, have = ("person", "has") if plan["over_52_weeks_left"] == 1 else ("people", "have")
     away = "place is" if plan["away_from_home"] == 1 else "places are"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from allocator.words import goal_name, number, plain, quantity
+from allocator.words import goal_name, number, plain, plural, quantity
 
 COLUMN_WORDS: Mapping[str, str] = {
     "transfer_consent": "Would the patient go to another provider?",
@@ -59,6 +59,11 @@ def versus(plan: float | None, baseline: float | None) -> str:
     if difference == 0:
         return "the same"
     return f"{number(abs(difference))} {'more' if difference > 0 else 'fewer'}"
+
+
+def do_not_fit(conflicts: int) -> str:
+    """So many bookings do not fit what is there."""
+    return f"{plural(conflicts, 'booking')} {'does' if conflicts == 1 else 'do'} not fit what is there"
 
 
 def proven(goal: Mapping[str, Any]) -> str:

@@ -338,12 +338,12 @@ def move_together(plan: Plan, prices: dict[int, Floats], limits: Limits, teller:
         dual_share = DUAL_SHARE_JOINED
         if len(moved) == 1:
             large.prices, dual_share = prices[moved[0]], 0.0
-        for k, goal in enumerate(model.goals):
+        for k in range(len(model.goals)):
             if k in moved:
                 teller.turn(k)
                 seconds = (until - watch.elapsed) / (len(moved) - moved.index(k))
                 large.one(held, Pace(max(0.0, seconds), limits.work), dual_share, ONE_CYCLE)
-            held.append(held_value(model, k, goal.value(plan.columns)))
+            held.append(held_value(model, k, plan.value(k)))
 
 
 def between_stages() -> None:
